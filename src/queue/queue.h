@@ -1,0 +1,200 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "io/notify.h"
+#include "io/task.h"
+#include "io/world.h"
+#include "mail/envelope.h"
+#include "queue/store.h"
+
+namespace postern::queue {
+
+/// Names a queued message for its life; increases with arrival. Shown as 13 letters and digits.
+struct MessageId {
+  std::uint64_t value = 0;
+  [[nodiscard]] std::string text() const;
+  static std::optional<MessageId> parse(std::string_view text);
+  auto operator<=>(const MessageId&) const = default;
+};
+
+/// Where a message came from; kept with it for reports and for the administrator.
+struct Provenance {
+  IpAddress client;
+  std::string client_name;  ///< confirmed by DNS, or empty
+  std::string helo;
+  std::string protocol;  ///< "ESMTP", "ESMTPS", ... (RFC 3848), or "report" for our own
+  WallTime arrived;
+};
+
+enum class RecipientState : std::uint8_t { waiting, delivered, failed };
+
+struct QueuedRecipient {
+  mail::Recipient recipient;
+  RecipientState state = RecipientState::waiting;
+  std::uint32_t attempts = 0;
+  WallTime next_attempt;    ///< while waiting
+  std::string last_reply;   ///< what the last attempt met, for people: "450 4.2.0 ..." or
+                            ///< "connection refused"
+  std::string last_remote;  ///< the next hop of the last attempt: "mx.example.com [192.0.2.1]:25"
+};
+
+/// A message of the queue, as stored. Immutable; changes make a new one.
+struct QueuedMessage {
+  MessageId id;
+  mail::Envelope envelope;  ///< its recipients are in `recipients`
+  Provenance provenance;
+  std::uint64_t content_bytes = 0;
+  std::vector<QueuedRecipient> recipients;
+};
+
+/// The content of a queued message, trace header included, CRLF line ends, not dot-stuffed.
+class Content {
+ public:
+  virtual ~Content() = default;
+  [[nodiscard]] virtual std::uint64_t size_bytes() const = 0;
+  /// The next bytes in order, empty at the end; valid until the next call. Error: the record is
+  /// damaged or unreadable.
+  virtual io::Task<Result<std::string_view>> next_chunk() = 0;
+};
+
+/// A message on its way in. Small content is kept in memory until commit; beyond
+/// QueueOptions::inline_bytes_max it streams to a file. Destroyed without commit, it leaves nothing
+/// that the next start does not sweep.
+class Intake {
+ public:
+  virtual ~Intake() = default;
+  virtual io::Task<Result<>> append(std::string_view bytes) = 0;
+  /// After success the message, its envelope and its content are on disk: the instant of
+  /// responsibility ("250"). Commits of many sessions share one sync. On error nothing was taken.
+  /// Called once, last.
+  virtual io::Task<Result<MessageId>> commit() = 0;
+};
+
+/// Work for delivery: some recipients of one message that share a destination and are due. While it
+/// is held nobody else gets these recipients. Give it back through Queue::complete(); dropped, it
+/// becomes due again at once (a crash has the same effect).
+class Lease {
+ public:
+  Lease() = default;
+  Lease(Lease&&) noexcept;
+  Lease& operator=(Lease&&) noexcept;
+  ~Lease();
+  [[nodiscard]] const QueuedMessage& message() const { return *message_; }
+  /// Indices into message().recipients.
+  [[nodiscard]] const std::vector<std::uint32_t>& recipients() const { return recipients_; }
+  [[nodiscard]] const std::string& destination() const { return destination_; }
+
+ private:
+  friend class Queue;
+  class Queue* queue_ = nullptr;
+  std::shared_ptr<const QueuedMessage> message_;
+  std::vector<std::uint32_t> recipients_;
+  std::string destination_;
+};
+
+/// What an attempt came to for one recipient.
+struct RecipientOutcome {
+  std::uint32_t recipient = 0;  ///< index into message().recipients
+  RecipientState state = RecipientState::waiting;
+  WallTime next_attempt;  ///< for `waiting`
+  std::string reply;
+  std::string remote;
+};
+
+/// A message that we write ourselves: a report.
+struct NewMessage {
+  mail::Envelope envelope;
+  Provenance provenance;
+  std::string content;
+};
+
+struct QueueOptions {
+  std::uint64_t inline_bytes_max = 128 * 1024;     ///< larger content goes to a file of its own
+  std::uint64_t commit_batch_bytes_max = 4 << 20;  ///< of one group commit
+  std::uint64_t hot_bytes_max =
+      64 << 20;  ///< content just accepted, kept for a delivery that follows at once
+  std::uint64_t free_bytes_min =
+      64 << 20;  ///< below this much free disk, new mail is refused with 451 4.3.1
+  /// Lower-case recipient domain -> what shares connections and back-off. Identity when empty.
+  std::function<std::string(std::string_view domain)> destination_of;
+};
+
+/// The durable queue: between `session` and `delivery`, which meet only here. Lives on one shard.
+class Queue {
+ public:
+  /// `store` outlives the queue.
+  Queue(const io::World& world, Store& store, Log& log, QueueOptions options);
+  ~Queue();
+
+  /// Reads what the store holds; sets damaged records aside (logged, kept for fsck); sweeps
+  /// orphaned content files. Before anything else. An error: the store as a whole cannot be used.
+  io::Task<Result<>> recover();
+  /// Waits until what was given to the store is on disk. Nothing may be in progress.
+  io::Task<> drain();
+
+  /// RFC 5321 section 4.2.5: responsibility begins at Intake::commit. Error when the disk is full
+  /// or failing.
+  Result<std::unique_ptr<Intake>> begin(mail::Envelope envelope, Provenance provenance);
+
+  /// Called (from the ready queue, never inside a call of the queue) when a destination gets due
+  /// work.
+  void on_due(std::function<void(const std::string& destination)> listener);
+  /// The oldest due work of a destination, or nothing.
+  std::optional<Lease> lease(const std::string& destination);
+  /// Destinations that have due work now.
+  [[nodiscard]] std::vector<std::string> due_destinations() const;
+  /// The content of a leased message.
+  io::Task<Result<std::unique_ptr<Content>>> content(const Lease& lease);
+  /// Records outcomes, the report that they cause and, when no recipient waits any more, the
+  /// removal: one atomic commit. On error nothing changed, and the lease is given back with its
+  /// recipients due a minute later. The deletion may be synced late: a crash then only repeats a
+  /// delivery (RFC 5321 section 4.5.4.1 allows it).
+  io::Task<Result<>> complete(Lease lease, std::vector<RecipientOutcome> outcomes,
+                              std::optional<NewMessage> report);
+
+  // --- for the administrator
+  struct Summary {
+    MessageId id;
+    std::string reverse_path;
+    std::uint64_t content_bytes = 0;
+    WallTime arrived;
+    WallTime next_attempt;
+    std::uint32_t recipients_waiting = 0;
+    bool leased = false;
+  };
+  /// Up to `count` messages after `after`, by id.
+  io::Task<Result<std::vector<Summary>>> list(MessageId after, std::size_t count);
+  io::Task<Result<std::shared_ptr<const QueuedMessage>>> show(MessageId id);
+  /// Makes all waiting recipients due now. Cause::not_found when there is no such message.
+  Result<> retry(MessageId id);
+  /// The same for every message; returns how many messages.
+  std::size_t flush();
+  /// Deletes without a report. Cause::in_use while an attempt is under way.
+  io::Task<Result<>> remove(MessageId id);
+
+  struct Counts {
+    std::uint64_t messages = 0;
+    std::uint64_t leased = 0;
+    std::uint64_t damaged = 0;  ///< records set aside since start
+  };
+  [[nodiscard]] Counts counts() const;
+
+ private:
+  friend class Lease;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace postern::queue
