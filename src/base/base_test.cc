@@ -63,8 +63,8 @@ TEST(Duration, parse_and_format) {
 
 TEST(WallTime, rfc5322) {
   const WallTime time{1795490753123ms};
-  EXPECT_EQ(format_rfc5322(time), "Tue, 24 Nov 2026 05:25:53 +0000");
-  EXPECT_EQ(format_iso8601(time), "2026-11-24T05:25:53.123Z");
+  EXPECT_EQ(format_rfc5322(time), "Tue, 24 Nov 2026 03:25:53 +0000");
+  EXPECT_EQ(format_iso8601(time), "2026-11-24T03:25:53.123Z");
 }
 
 TEST(Text, printable_bounds_and_escapes) {
