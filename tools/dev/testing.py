@@ -1,0 +1,139 @@
+"""./dev test: every test there is, counted together."""
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as xml
+from pathlib import Path
+
+import building
+from shell import BUILD, ROOT, Failed, environment, run, say
+
+PRESET = "dev"
+RUNNERS = ("tests/e2e/run", "tests/interop/run")
+SUMMARY = re.compile(r"^(?:[\w-]+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
+
+
+class Count:
+    def __init__(self, passed: int = 0, failed: int = 0, skipped: int = 0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+
+    def add(self, other: "Count") -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def __str__(self) -> str:
+        text = f"{self.passed} passed, {self.failed} failed"
+        return text + (f", {self.skipped} skipped" if self.skipped else "")
+
+
+def count_junit(path: Path) -> tuple[Count, list[str]]:
+    """What ctest's own report says, and the names of what did not pass."""
+    count, names = Count(), []
+    for case in xml.parse(path).getroot().iter("testcase"):
+        status = case.get("status")
+        if status == "run":
+            count.passed += 1
+        elif status == "fail":
+            count.failed += 1
+            names.append(f"failed: {case.get('name')}")
+        else:
+            count.skipped += 1
+            names.append(f"skipped: {case.get('name')}")
+    return count, names
+
+
+def ctest(filters: list[str], preset: str = PRESET, jobs: int = 2) -> Count:
+    folder = BUILD / preset
+    report = folder / "ctest.xml"
+    report.unlink(missing_ok=True)
+    command = ["ctest", "--test-dir", folder, "-j", jobs, "--timeout", 300, "--output-junit", report,
+               "--no-tests=error", *(["--progress"] if sys.stdout.isatty() else [])]
+    if filters:
+        command += ["-R", "|".join(filters)]
+    done = subprocess.run([str(word) for word in command], cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL)
+    if not report.exists():
+        raise Failed(f"ctest ran nothing (exit code {done.returncode})")
+    count, names = count_junit(report)
+    for name in names:
+        say(name)
+    if done.returncode != 0 and count.failed == 0:
+        count.failed += 1
+        say(f"failed: ctest itself, exit code {done.returncode}")
+    return count
+
+
+def runner(path: str, program: str) -> Count:
+    """A runner of its own (tests/e2e, tests/interop): shows its output, takes its last summary line."""
+    say(f"{path} --postern {program}")
+    last = None
+    with subprocess.Popen([str(ROOT / path), "--postern", program], cwd=ROOT, env=environment(), text=True,
+                          errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        for line in process.stdout:
+            match = SUMMARY.match(line.strip())
+            if match:
+                last = Count(*(int(group or 0) for group in match.groups()))
+                line = f"{path}: {line.strip()}\n"
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    if last is None:
+        say(f"failed: {path} printed no line 'N passed, N failed' (exit code {process.returncode})")
+        return Count(failed=1)
+    if process.returncode != 0 and last.failed == 0:
+        say(f"failed: {path} ended with exit code {process.returncode}")
+        last.failed += 1
+    if last.passed + last.failed == 0:
+        say(f"failed: {path} ran no test")
+        last.failed += 1
+    return last
+
+
+def test(filters: list[str]) -> None:
+    """Without filters: everything. With: a room's name builds and runs its tests alone; other words are patterns for
+    ctest; `e2e`, `interop` name the runners."""
+    runners = [path for path in RUNNERS if (ROOT / path).exists()]
+    names = {Path(path).parent.name: path for path in runners}
+    chosen = [names[word] for word in filters if word in names] if filters else runners
+    patterns = [word for word in filters if word not in names]
+    total = Count()
+    if patterns or not filters:
+        building.build(PRESET, test_targets(patterns))
+        total.add(ctest(patterns))
+    elif chosen:
+        building.build(PRESET, ["postern"])
+    for path in chosen:
+        total.add(runner(path, str(BUILD / PRESET / "postern")))
+    if not filters:
+        for path in RUNNERS:
+            if path not in runners:
+                say(f"note: there is no {path} in this checkout")
+    say("test cases of ctest and the runners together:")
+    print(total, flush=True)
+    if total.failed or total.skipped or total.passed == 0:
+        raise Failed("tests failed" if total.failed else "tests were skipped" if total.skipped else "no test ran")
+
+
+def test_targets(patterns: list[str]) -> list[str] | None:
+    """A change in one room should not have to wait for all the others."""
+    if not patterns:
+        return None
+    known = building.targets_of(PRESET)
+    targets = [f"{word}_test" for word in patterns]
+    if all(target in known for target in targets):
+        return targets
+    if all(word.startswith("check") for word in patterns):
+        return ["build.ninja"]
+    return None
+
+
+def build_and_run_room_tests(preset: str, rooms: list[str]) -> None:
+    """For CI: the rooms with threads under ThreadSanitizer."""
+    known = building.targets_of(preset)
+    targets = [f"{room}_test" for room in rooms if f"{room}_test" in known]
+    if not targets:
+        raise Failed(f"no tests in {', '.join(rooms)}")
+    building.build(preset, targets)
+    for target in targets:
+        run([BUILD / preset / target, "--gtest_brief=1"], timeout_seconds=600)
