@@ -21,6 +21,8 @@
 
 namespace postern::queue {
 
+class Core;  // what the queue is made of; queue/core.h
+
 /// Names a queued message for its life; increases with arrival. Shown as 13 letters and digits.
 struct MessageId {
   std::uint64_t value = 0;
@@ -75,6 +77,8 @@ class Content {
 class Intake {
  public:
   virtual ~Intake() = default;
+  /// What the message will be called once it is committed; for the trace header.
+  [[nodiscard]] virtual MessageId id() const = 0;
   virtual io::Task<Result<>> append(std::string_view bytes) = 0;
   /// After success the message, its envelope and its content are on disk: the instant of
   /// responsibility ("250"). Commits of many sessions share one sync. On error nothing was taken.
@@ -97,8 +101,10 @@ class Lease {
   [[nodiscard]] const std::string& destination() const { return destination_; }
 
  private:
-  friend class Queue;
-  class Queue* queue_ = nullptr;
+  friend class Core;
+  void give_back();
+
+  std::weak_ptr<Core> core_;
   std::shared_ptr<const QueuedMessage> message_;
   std::vector<std::uint32_t> recipients_;
   std::string destination_;
@@ -151,8 +157,10 @@ class Queue {
   /// Called (from the ready queue, never inside a call of the queue) when a destination gets due
   /// work.
   void on_due(std::function<void(const std::string& destination)> listener);
-  /// The oldest due work of a destination, or nothing.
-  std::optional<Lease> lease(const std::string& destination);
+  /// The oldest due work of a destination, or nothing. A message that is no longer in memory is read
+  /// from the store; one that turns out damaged is set aside and the next is taken. `destination`
+  /// is copied before the first suspension.
+  io::Task<std::optional<Lease>> lease(const std::string& destination);
   /// Destinations that have due work now.
   [[nodiscard]] std::vector<std::string> due_destinations() const;
   /// The content of a leased message.
@@ -192,9 +200,7 @@ class Queue {
   [[nodiscard]] Counts counts() const;
 
  private:
-  friend class Lease;
-  struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<Core> core_;
 };
 
 }  // namespace postern::queue
