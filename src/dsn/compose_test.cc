@@ -1,0 +1,300 @@
+#include "dsn/compose.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <iterator>
+
+#include "base/text.h"
+#include "dsn/rules.h"
+#include "dsn/text.h"
+
+namespace postern::dsn {
+namespace {
+
+WallTime at(std::int64_t unix_seconds) {
+  return WallTime{seconds{unix_seconds}};
+}
+
+RecipientResult refused() {
+  return {.final_recipient = "nobody@example.com",
+          .original_recipient = "rfc822;no.body@example.com",
+          .action = Action::failed,
+          .status = "5.1.1",
+          .remote_name = "mx.example.com",
+          .remote_reply = "550 5.1.1 <nobody@example.com>: no such user here",
+          .last_attempt = at(1'790'000'100)};
+}
+
+Report basic() {
+  Report report;
+  report.reporting_mta = "gw.example.net";
+  report.to = "alice@example.org";
+  report.unique = "4F7KQ2";
+  report.now = at(1'790'000'123);
+  report.arrived = at(1'790'000'000);
+  report.received_from = "mail.example.org";
+  report.queue_id = "0G7K2M4N6P8Q1";
+  report.recipients = {refused()};
+  report.content =
+      "Received: from mail.example.org\r\n by gw.example.net; Tue, 1 Jan 2030 00:00:00 +0000\r\n"
+      "From: alice@example.org\r\nSubject: hello\r\n\r\nBody text\r\n";
+  report.content_complete = true;
+  return report;
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Compares with tests/golden/dsn/NAME; what came instead is left beside it as NAME.actual.
+void expect_golden(const std::string& name, const std::string& actual) {
+  const std::string path = std::string(POSTERN_SOURCE_DIR) + "/tests/golden/dsn/" + name;
+  if (read_file(path) == actual) {
+    std::remove((path + ".actual").c_str());
+    return;
+  }
+  std::ofstream(path + ".actual", std::ios::binary) << actual;
+  FAIL() << path << " differs; accept with: mv " << path << ".actual " << path;
+}
+
+void expect_well_formed(const std::string& message) {
+  std::size_t line = 0;
+  for (std::size_t i = 0; i < message.size(); ++i) {
+    if (message[i] == '\r') {
+      ASSERT_EQ(message[i + 1], '\n') << "at " << i;
+      line = 0;
+      ++i;
+      continue;
+    }
+    ASSERT_NE(message[i], '\n') << "bare LF at " << i;
+    ASSERT_NE(message[i], '\0') << "NUL at " << i;
+    ASSERT_LE(++line, line_bytes_max);
+  }
+  EXPECT_TRUE(message.ends_with("--\r\n"));
+}
+
+bool seven_bit(const std::string& message) {
+  return std::ranges::all_of(message, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+TEST(Compose, FailureReturnsHeadersByDefault) {
+  const auto composed = compose(basic());
+  expect_well_formed(composed.content);
+  EXPECT_EQ(composed.body, mail::BodyType::seven_bit);
+  EXPECT_FALSE(composed.content.contains("Body text"));
+  expect_golden("failure.eml", composed.content);
+}
+
+TEST(Compose, RetFullReturnsTheWholeMessage) {
+  auto report = basic();
+  report.dsn_return = mail::DsnReturn::full;
+  report.envelope_id = "QQ314159";
+  const auto composed = compose(report);
+  expect_well_formed(composed.content);
+  expect_golden("failure-full.eml", composed.content);
+}
+
+TEST(Compose, SeveralRecipientsOfEveryKind) {
+  auto report = basic();
+  RecipientResult expired{.final_recipient = "bob@example.com",
+                          .action = Action::failed,
+                          .status = "4.4.7",
+                          .explanation = "connection refused",
+                          .last_attempt = at(1'790'000'110),
+                          .lifetime_over = true};
+  RecipientResult relayed{.final_recipient = "carol@example.com",
+                          .action = Action::relayed,
+                          .status = "2.0.0",
+                          .remote_name = "mx.example.com",
+                          .remote_reply = "250 2.0.0 queued as 1234",
+                          .last_attempt = at(1'790'000'111)};
+  report.recipients.push_back(expired);
+  report.recipients.push_back(relayed);
+  const auto composed = compose(report);
+  expect_well_formed(composed.content);
+  expect_golden("mixed.eml", composed.content);
+}
+
+TEST(Compose, DelaySaysThatNothingNeedsToBeDone) {
+  auto report = basic();
+  report.recipients[0].action = Action::delayed;
+  report.recipients[0].status = "4.2.0";
+  report.recipients[0].remote_reply = "450 4.2.0 greylisted";
+  report.recipients[0].will_retry_until = at(1'790'400'000);
+  report.dsn_return = mail::DsnReturn::full;
+  const auto composed = compose(report);
+  EXPECT_TRUE(composed.content.contains("\r\nWill-Retry-Until: "));
+  EXPECT_FALSE(composed.content.contains("Body text")) << "RET=FULL is for failures only";
+  expect_golden("delayed.eml", composed.content);
+}
+
+TEST(Compose, PeersCannotWriteLinesOfTheirOwn) {
+  auto report = basic();
+  report.recipients[0].remote_reply =
+      "550 no\r\nAction: delivered\r\n\r\nFinal-Recipient: rfc822; x@y\n--bound\x01\xff";
+  report.recipients[0].remote_name = "mx\r\nX-Evil: 1";
+  report.recipients[0].final_recipient = "a\r\nBcc: x@example.com\r\n@example.com";
+  report.recipients[0].original_recipient = "rfc822\r\nX: 1;a@b\r\nY: 2";
+  report.recipients[0].status = "5.1.1\r\nX-Evil: 1";
+  report.envelope_id = "id\r\nX-Evil: 1";
+  report.received_from = "h\r\nX-Evil: 1";
+  report.to = "alice@example.org>\r\nBcc: <victim@example.com";
+  const auto composed = compose(report);
+  expect_well_formed(composed.content);
+  EXPECT_TRUE(seven_bit(composed.content));
+  for (const auto* forged : {"\r\nX-Evil", "\r\nAction: delivered", "\r\nBcc", "\r\n--bound",
+                             "\r\nX:", "\r\nY:", "\r\nFinal-Recipient: rfc822; x@y"})
+    EXPECT_FALSE(composed.content.contains(forged)) << forged;
+  EXPECT_TRUE(composed.content.contains("Status: 5.0.0\r\n"));
+}
+
+TEST(Compose, LongTextIsCutAndFolded) {
+  auto report = basic();
+  report.recipients[0].remote_reply = "550 " + std::string(100'000, 'x');
+  report.recipients[0].final_recipient = std::string(5000, 'a') + "@example.com";
+  const auto composed = compose(report);
+  expect_well_formed(composed.content);
+  EXPECT_LT(composed.content.size(), 16'000U);
+}
+
+TEST(Compose, EightBitHeaderComesBackEncoded) {
+  auto report = basic();
+  report.content = "Subject: caf\xc3\xa9 = 1 \r\n\r\nbody\r\n";
+  const auto composed = compose(report);
+  EXPECT_TRUE(seven_bit(composed.content));
+  EXPECT_EQ(composed.body, mail::BodyType::seven_bit);
+  EXPECT_TRUE(composed.content.contains("Subject: caf=C3=A9 =3D 1=20\r\n"));
+}
+
+TEST(Compose, WholeEightBitMessageMakesAnEightBitReport) {
+  auto report = basic();
+  report.dsn_return = mail::DsnReturn::full;
+  report.content = "Subject: x\r\n\r\ncaf\xc3\xa9\r\n";
+  const auto composed = compose(report);
+  EXPECT_EQ(composed.body, mail::BodyType::eight_bit_mime);
+  EXPECT_TRUE(composed.content.contains("\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: x"));
+}
+
+TEST(Compose, WhatCannotTravelWholeComesBackAsHeader) {
+  struct Case {
+    const char* why;
+    std::string content;
+    bool complete;
+  };
+  const Case cases[] = {
+      {"a line over 998", "Subject: s\r\n\r\n" + std::string(999, 'x') + "BODY\r\n", true},
+      {"a NUL", "Subject: s\r\n\r\n" + std::string(1, '\0') + "BODY\r\n", true},
+      {"a bare LF", "Subject: s\r\n\r\nx\nBODY\r\n", true},
+      {"only the beginning is there", "Subject: s\r\n\r\nBODY\r\n", false},
+      {"too large", "Subject: s\r\n\r\nBODY" + std::string(100'000, '\n'), true},
+  };
+  for (const Case& c : cases) {
+    auto report = basic();
+    report.dsn_return = mail::DsnReturn::full;
+    report.content = c.content;
+    report.content_complete = c.complete;
+    const auto composed = compose(report);
+    expect_well_formed(composed.content);
+    EXPECT_TRUE(composed.content.contains("Content-Type: text/rfc822-headers")) << c.why;
+    EXPECT_TRUE(composed.content.contains("\r\n\r\nSubject: s\r\n")) << c.why;
+    EXPECT_FALSE(composed.content.contains("BODY")) << c.why;
+  }
+}
+
+TEST(Compose, HeaderIsCutAtALine) {
+  auto report = basic();
+  std::string header;
+  for (int i = 0; i < 5000; ++i) header += "X-Line: 0123456789012345678901234567890123456789\r\n";
+  report.content = header;
+  const auto composed = compose(report, {.header_bytes_max = 1000});
+  expect_well_formed(composed.content);
+  EXPECT_LT(composed.content.size(), 5000U);
+  EXPECT_TRUE(composed.content.contains("0123456789\r\n\r\n--=_"));
+}
+
+TEST(Compose, BoundaryDoesNotOccurInTheContent) {
+  auto report = basic();
+  report.dsn_return = mail::DsnReturn::full;
+  report.content = "Subject: x\r\n\r\n--=_4F7KQ2_0--\r\n--=_4F7KQ2_1\r\n";
+  const auto composed = compose(report);
+  EXPECT_TRUE(composed.content.contains("boundary=\"=_4F7KQ2_2\""));
+}
+
+TEST(Compose, EmptyAndHeaderlessContent) {
+  for (const char* content : {"", "\r\nbody\r\n", "no line end"}) {
+    auto report = basic();
+    report.content = content;
+    expect_well_formed(compose(report).content);
+  }
+}
+
+// An independent reader must find the structure that RFC 6522 and RFC 3464 ask for.
+TEST(Compose, PythonReadsIt) {
+  const bool required = std::getenv("CI") != nullptr;
+  if (std::system("python3 -c 'import email' 2>/dev/null") != 0) {
+    ASSERT_FALSE(required) << "install python3: CI must run this check";
+    GTEST_SKIP() << "python3 is not installed: nothing independent reads the report";
+  }
+  auto report = basic();
+  report.recipients.push_back(refused());
+  report.dsn_return = mail::DsnReturn::full;
+  const std::string path = testing::TempDir() + "/postern-dsn-report.eml";
+  std::ofstream(path, std::ios::binary) << compose(report).content;
+  const std::string script = R"(
+import email, email.policy, sys
+m = email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.default)
+assert m.get_content_type() == "multipart/report", m.get_content_type()
+assert m.get_param("report-type") == "delivery-status"
+assert m["Auto-Submitted"] == "auto-replied" and m["Message-ID"] and m["Date"].datetime
+assert not m.defects, m.defects
+human, status, original = m.get_payload()
+assert human.get_content_type() == "text/plain" and "no such user" in " ".join(human.get_content().split())
+assert status.get_content_type() == "message/delivery-status"
+parts = status.get_payload()
+assert len(parts) == 3, len(parts)
+assert parts[0]["Reporting-MTA"] == "dns; gw.example.net"
+for p in parts[1:]:
+  assert p["Action"] == "failed" and p["Status"] == "5.1.1"
+  assert p["Final-Recipient"] == "rfc822; nobody@example.com"
+  assert p["Diagnostic-Code"].startswith("smtp; 550 5.1.1 ")
+assert original.get_content_type() == "message/rfc822"
+assert original.get_payload(0)["Subject"] == "hello"
+assert original.get_payload(0).get_content().strip() == "Body text"
+)";
+  const std::string script_path = testing::TempDir() + "/postern-dsn-check.py";
+  std::ofstream(script_path) << script;
+  EXPECT_EQ(std::system(("python3 " + script_path + " " + path).c_str()), 0);
+}
+
+TEST(Rules, LoopsAndNotify) {
+  EXPECT_FALSE(may_report(""));
+  EXPECT_TRUE(may_report("a@example.com"));
+  EXPECT_TRUE(wants_failure_report({}));
+  EXPECT_FALSE(wants_failure_report({.specified = true, .never = true}));
+  EXPECT_FALSE(wants_failure_report({.specified = true, .success = true}));
+  EXPECT_TRUE(wants_failure_report({.specified = true, .failure = true}));
+  EXPECT_FALSE(wants_success_report({}));
+  EXPECT_TRUE(wants_success_report({.specified = true, .success = true}));
+  EXPECT_FALSE(wants_success_report({.specified = true, .never = true, .success = true}));
+}
+
+TEST(Text, TypedAddress) {
+  EXPECT_EQ(typed_address("a@example.com"), "rfc822; a@example.com");
+  EXPECT_EQ(typed_address("caf\xc3\xa9@example.com"), "utf-8; caf\\x{E9}@example.com");
+  EXPECT_EQ(typed_address("\xff\r\n@x"), "utf-8; ???@x");
+}
+
+TEST(Text, StatusOr) {
+  EXPECT_EQ(status_or("5.1.1", "5.0.0"), "5.1.1");
+  EXPECT_EQ(status_or("4.999.999", "5.0.0"), "4.999.999");
+  for (const char* bad : {"", "5", "5.1", "5.1.", "5..1", "5.1.1.1", "6.1.1", "55.1.1", "5.1.1000",
+                          "5.a.1", " 5.1.1"})
+    EXPECT_EQ(status_or(bad, "5.0.0"), "5.0.0") << bad;
+}
+
+}  // namespace
+}  // namespace postern::dsn
