@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ip.h"
@@ -9,10 +10,13 @@
 #include "io/clock.h"
 #include "io/deadline.h"
 #include "io/task.h"
+#include "io/task_group.h"
 
 namespace postern::auth {
 
 /// RFC 8601 section 2.7.3.
+/// DEVIATION(RFC 8601): a client without PTR is `fail`, where the RFC says `permerror`. Readers of
+/// the header field act on `fail`; that a PTR is missing is nothing they could wait out or mend.
 enum class IprevResult : std::uint8_t { none, pass, fail, temperror, permerror };
 
 /// What one PTR name came to.
@@ -23,6 +27,7 @@ struct IprevName {
       dns::Status::timed_out;  ///< of the forward lookup; meaningless when not usable
   std::vector<IpAddress> addresses;
   std::uint32_t ttl_seconds = 0;
+  bool secure = false;  ///< the forward answer was DNSSEC validated
 };
 
 /// Forward-confirmed reverse DNS of one address, with everything that was seen on the way.
@@ -39,10 +44,22 @@ struct Iprev {
   Duration took{};
 };
 
+/// How many PTR names are looked at, the first in sorted order: a zone with hundreds of them must
+/// not cost us hundreds of lookups.
+inline constexpr std::size_t iprev_names_max = 10;
+
 /// RFC 8601 section 3: looks up the PTR names and their addresses (names in parallel). One
-/// confirming name is enough, whatever became of the others. Ends at the deadline at the latest:
-/// what has no answer by then is timed_out.
-io::Task<Iprev> check_iprev(dns::Resolver& resolver, io::Clock& clock, IpAddress client,
-                            io::Deadline deadline);
+/// confirming name is enough, whatever became of the others: returns as soon as there is one; what
+/// has no answer by then stands as timed_out. Ends at the deadline at the latest.
+/// `lookups` owns the parallel lookups, which may end after the return (at the deadline at the
+/// latest); its owner joins it before `resolver` goes. When it is full, a name counts as timed_out.
+io::Task<Iprev> check_iprev(dns::Resolver& resolver, io::Clock& clock, io::TaskGroup& lookups,
+                            IpAddress client, io::Deadline deadline);
+
+/// RFC 8601 section 2.7.3: the word for Authentication-Results: "pass", "fail", "temperror".
+std::string_view iprev_result_word(IprevResult result);
+/// What follows the word: `policy.iprev=192.0.2.7 (mail.example.com)`; the comment only for a pass.
+/// Safe to put into a header field: names in it are host names.
+std::string iprev_properties(const Iprev& iprev);
 
 }  // namespace postern::auth

@@ -94,7 +94,9 @@ io::Task<Answer> FakeResolver::lookup(std::string name, Type type, io::Deadline 
   ++under_way_;
   auto normal = normalize_name(name);
   Answer found;
-  if (normal) {
+  if (stopped_) {
+    found.canonical_name = name;
+  } else if (normal) {
     name = std::move(*normal);
     found = co_await answer(name, type, deadline);
   } else {
@@ -111,19 +113,29 @@ io::Task<Answer> FakeResolver::answer(const std::string& name, Type type, io::De
   if (latency_ > Duration::zero()) {
     const SteadyTime ready = clock_.now() + latency_;
     if (deadline.passed(ready)) co_return co_await wait_in_silence(deadline);
-    co_await clock_.sleep_until(ready);
+    if (!co_await wait_until(ready)) co_return Answer{};
   }
-  if (deadline.passed(clock_.now())) co_return co_await wait_in_silence(deadline);
+  if (deadline.passed(clock_.now())) co_return Answer{};
   ZoneAnswer found = answer_from_zone(zone_, name, type);
   if (!found.known && beyond_ != nullptr) co_return co_await beyond_->lookup(name, type, deadline);
   if (found.answer.status == Status::timed_out) co_return co_await wait_in_silence(deadline);
   co_return std::move(found.answer);
 }
 
+io::Task<bool> FakeResolver::wait_until(SteadyTime time) {
+  while (!stopped_ && clock_.now() < time) co_await stop_requested_.wait(io::Deadline::at(time));
+  co_return !stopped_;
+}
+
 io::Task<Answer> FakeResolver::wait_in_silence(io::Deadline deadline) {
-  const auto until = deadline.sooner(clock_.in(silence_max));
-  if (!until.passed(clock_.now())) co_await clock_.sleep_until(until.time());
+  co_await wait_until(deadline.sooner(clock_.in(silence_max)).time());
   co_return Answer{};
+}
+
+void FakeResolver::stop() {
+  stopped_ = true;
+  if (beyond_ != nullptr) beyond_->stop();
+  stop_requested_.wake_all();
 }
 
 std::vector<LookupRecord> FakeResolver::take_lookups() {

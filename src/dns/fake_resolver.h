@@ -9,6 +9,7 @@
 #include "dns/resolver.h"
 #include "dns/zone_text.h"
 #include "io/clock.h"
+#include "io/notify.h"
 
 namespace postern::dns {
 
@@ -29,11 +30,13 @@ struct LookupRecord {
 /// of them.
 class FakeResolver final : public Resolver {
  public:
-  FakeResolver(io::Clock& clock, Zone zone) : clock_(clock), zone_(std::move(zone)) {}
+  FakeResolver(io::Clock& clock, Zone zone)
+      : clock_(clock), zone_(std::move(zone)), stop_requested_(clock) {}
   FakeResolver(const FakeResolver&) = delete;
   FakeResolver& operator=(const FakeResolver&) = delete;
 
   io::Task<Answer> lookup(std::string name, Type type, io::Deadline deadline) override;
+  void stop() override;
 
   /// From now on answers come from this zone; lookups under way see it too.
   void set_zone(Zone zone) { zone_ = std::move(zone); }
@@ -52,6 +55,8 @@ class FakeResolver final : public Resolver {
 
  private:
   io::Task<Answer> answer(const std::string& name, Type type, io::Deadline deadline);
+  /// Waits until `time`. False: stopped before.
+  io::Task<bool> wait_until(SteadyTime time);
   io::Task<Answer> wait_in_silence(io::Deadline deadline);
 
   io::Clock& clock_;
@@ -59,6 +64,8 @@ class FakeResolver final : public Resolver {
   Duration latency_{};
   Resolver* beyond_ = nullptr;
   std::size_t under_way_ = 0;
+  bool stopped_ = false;
+  io::Notify stop_requested_;
   std::deque<LookupRecord> lookups_;
 };
 

@@ -62,6 +62,9 @@ class Resolver {
   /// `name` without a trailing dot. A name that cannot be asked (label over 63, name over 253,
   /// empty label) is nx_domain.
   virtual io::Task<Answer> lookup(std::string name, Type type, io::Deadline deadline) = 0;
+  /// Ends the lookups under way, and later ones at once, as timed_out. At shutdown, before those
+  /// who look up are stopped and joined.
+  virtual void stop() {}
 };
 
 }  // namespace postern::dns

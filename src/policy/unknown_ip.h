@@ -9,7 +9,7 @@
 
 #include "auth/iprev.h"
 #include "base/ip.h"
-#include "base/log.h"
+#include "base/result.h"
 #include "base/time.h"
 #include "dns/resolver.h"
 #include "io/world.h"
@@ -30,8 +30,12 @@ enum class UnknownIpState : std::uint8_t {
   temp_error,
   skipped
 };
+/// "pass", "no_ptr", ... "temperror", "skipped", as configuration and log write them.
 std::string_view state_name(UnknownIpState state);
+/// "accept", "tag", "450", "451", "550".
+std::string_view action_name(Action action);
 
+/// What `unknown_ip` in the configuration sets.
 struct UnknownIpOptions {
   UnknownIpMode mode = UnknownIpMode::observe;
   ReplyStyle reply_style = ReplyStyle::postern;
@@ -42,11 +46,15 @@ struct UnknownIpOptions {
   Action bad_name = Action::reply_450;
   Action no_forward = Action::reply_450;
   Action mismatch = Action::reply_450;
-  Action temp_error = Action::reply_451;
+  Action temp_error = Action::reply_451;  ///< never reply_550: see validate()
   std::size_t cache_entries_max = 100'000;
   Duration negative_ttl_max = std::chrono::minutes(5);
   Duration undetermined_ttl = std::chrono::seconds(5);
+  Duration positive_ttl_max = std::chrono::hours(24);
 };
+/// What is wrong with them, for the operator; cause `other`, permanent. A lookup without an answer
+/// is never a permanent refusal, so `temp_error` cannot be reply_550.
+Result<> validate(const UnknownIpOptions& options);
 
 /// What the check found about one client.
 struct UnknownIpVerdict {
@@ -61,33 +69,56 @@ struct UnknownIpVerdict {
   std::string case_id;  ///< stands in the reply and in the log; empty when nothing is refused
 };
 
-/// One client's check, under way or done. Shared by its session; may outlive the session.
+/// One client's check, under way or done. Shared by its session; may outlive the session, but not
+/// the UnknownIpCheck's world. Small while it waits: what many clients share is held once.
 class PendingCheck {
  public:
   virtual ~PendingCheck() = default;
   /// The verdict; waits for it until the check's own deadline at the longest. May be called again
-  /// and again.
+  /// and again. The caller holds this object meanwhile, and as long as it reads the verdict.
   virtual io::Task<const UnknownIpVerdict*> verdict() = 0;
   /// The verdict when it is there already, else nullptr.
   [[nodiscard]] virtual const UnknownIpVerdict* ready() const = 0;
 };
 
 /// The option "Reject unknown IP address". One for each shard; results are cached by address, and
-/// lookups for one address under way at the same time are one lookup.
+/// lookups for one address under way at the same time are one lookup. Bounds: cache_entries_max
+/// results, checks_max checks under way (beyond it a check ends as temp_error at once).
 class UnknownIpCheck {
  public:
+  /// A temp_error action of reply_550 becomes reply_451; the configuration refuses it by
+  /// validate().
   UnknownIpCheck(const io::World& world, dns::Resolver& resolver, UnknownIpOptions options);
   ~UnknownIpCheck();
+  UnknownIpCheck(const UnknownIpCheck&) = delete;
+  UnknownIpCheck& operator=(const UnknownIpCheck&) = delete;
+
   /// Starts the check of a client that has just connected. Never waits.
   std::shared_ptr<PendingCheck> start(const IpAddress& client);
-  /// Options for checks started from now on (reload).
+  /// Options for checks started from now on (reload). Results in the cache stay.
   void set_options(UnknownIpOptions options);
-  /// Ends lookups under way; their verdicts become temp_error. Before destruction.
+  /// Ends checks under way; their verdicts become temp_error at once, and so do later ones. Resumes
+  /// when their lookups have ended too, so stop the resolver first to be quick. Before destruction.
   io::Task<> stop();
+
+  /// The verdict for a client that authenticated, whatever its address is: skipped, accepted.
+  static const UnknownIpVerdict& authenticated();
+
+  [[nodiscard]] std::size_t cached() const;
+  [[nodiscard]] std::size_t under_way() const;
+
+  static constexpr std::size_t checks_max = 20'000;
 
  private:
   struct State;
   std::shared_ptr<State> state_;
 };
+
+/// unknown-ip.md section 2: what the lookups mean.
+UnknownIpState classify(const auth::Iprev& iprev);
+/// RFC 5321 section 4.5.3.1.5: the reply for a refusal, at most 510 octets without CRLF, printable
+/// ASCII. `action` is one of the replies.
+std::string refusal_reply(UnknownIpState state, const auth::Iprev& iprev, Action action,
+                          ReplyStyle style, std::string_view case_id);
 
 }  // namespace postern::policy

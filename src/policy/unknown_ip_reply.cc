@@ -1,0 +1,98 @@
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "base/text.h"
+#include "policy/unknown_ip.h"
+
+namespace postern::policy {
+namespace {
+
+/// RFC 5321 section 4.5.3.1.5: a reply line has at most 512 octets with its CRLF.
+constexpr std::size_t reply_bytes_max = 510;
+/// What of a name from the DNS is quoted; a longer one is cut.
+constexpr std::size_t name_shown_max = 200;
+constexpr std::size_t addresses_shown_max = 3;
+
+std::string shown_name(const std::string& name) {
+  return name.empty() ? "." : printable(name, name_shown_max);
+}
+
+std::string shown_addresses(const std::vector<IpAddress>& addresses) {
+  std::string text;
+  const std::size_t shown = std::min(addresses.size(), addresses_shown_max);
+  for (std::size_t i = 0; i < shown; ++i) text += (i == 0 ? "" : ", ") + addresses[i].text();
+  if (addresses.size() > shown) text += fmt::format(" and {} more", addresses.size() - shown);
+  return text;
+}
+
+/// What the sender's administrator has to mend.
+std::string cause_text(UnknownIpState state, const auth::Iprev& iprev) {
+  const auto usable = std::ranges::find(iprev.names, true, &auth::IprevName::usable);
+  switch (state) {
+    case UnknownIpState::no_ptr:
+      return "no PTR record";
+    case UnknownIpState::bad_name:
+      CHECK(!iprev.names.empty());
+      return fmt::format("PTR name is not a host name: \"{}\"", shown_name(iprev.names[0].name));
+    case UnknownIpState::no_forward:
+      CHECK(usable != iprev.names.end());
+      return fmt::format("PTR {} has no address", shown_name(usable->name));
+    case UnknownIpState::mismatch: {
+      const auto elsewhere = std::ranges::find_if(
+          iprev.names, [](const auth::IprevName& name) { return !name.addresses.empty(); });
+      CHECK(elsewhere != iprev.names.end());
+      return fmt::format("PTR {} resolves to {}", shown_name(elsewhere->name),
+                         shown_addresses(elsewhere->addresses));
+    }
+    case UnknownIpState::temp_error:
+    case UnknownIpState::pass:
+    case UnknownIpState::skipped:
+      break;
+  }
+  return {};
+}
+
+/// Code and enhanced status. RFC 3463 section 3.8 and RFC 7372 section 3.3: X.7.25 is "reverse DNS
+/// validation failed"; its class follows the code's.
+std::string_view code_text(Action action) {
+  switch (action) {
+    case Action::reply_450:
+      return "450 4.7.25";
+    case Action::reply_451:
+      return "451 4.7.25";
+    case Action::reply_550:
+      return "550 5.7.25";
+    case Action::accept:
+    case Action::tag:
+      break;
+  }
+  check_failed("an accepting action has no reply");
+}
+
+}  // namespace
+
+std::string refusal_reply(UnknownIpState state, const auth::Iprev& iprev, Action action,
+                          ReplyStyle style, std::string_view case_id) {
+  const bool undetermined = state == UnknownIpState::temp_error;
+  CHECK(!undetermined || action != Action::reply_550);
+  const std::string client = iprev.address.text();
+  if (style == ReplyStyle::postfix) {
+    // Postfix has one sentence for all causes, and answers 450 when a lookup failed, whatever its
+    // unknown_client_reject_code is.
+    return fmt::format("{} Client host rejected: cannot find your hostname, [{}]",
+                       code_text(undetermined ? Action::reply_450 : action), client);
+  }
+  std::string reply =
+      undetermined
+          ? fmt::format(
+                "{} Client host not verified: DNS lookup for [{}] did not complete, try "
+                "again later (case {})",
+                code_text(action), client, case_id)
+          : fmt::format("{} Client host rejected: cannot find your hostname, [{}]: {} (case {})",
+                        code_text(action), client, cause_text(state, iprev), case_id);
+  CHECK(reply.size() <= reply_bytes_max);
+  return reply;
+}
+
+}  // namespace postern::policy
