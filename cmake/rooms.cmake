@@ -58,12 +58,13 @@ function(postern_precompile target)
   target_precompile_headers(${target} REUSE_FROM postern_pch)
 endfunction()
 
-# postern_test(NAME SOURCES ... LIBS ...): a GoogleTest program whose cases ctest lists one by one.
+# postern_test(NAME SOURCES ... LIBS ...): a GoogleTest program whose cases ctest lists one by one as NAME.Suite.Case.
 function(postern_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_link_options(${name} PRIVATE ${POSTERN_LINK_OPTIONS})
   target_compile_definitions(${name} PRIVATE POSTERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST)
+  gtest_discover_tests(${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST
+                       PROPERTIES LABELS ${name})
 endfunction()
