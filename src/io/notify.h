@@ -1,7 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
+
+#include <boost/intrusive/list.hpp>
 
 #include "io/clock.h"
 #include "io/task.h"
@@ -24,17 +25,20 @@ class Notify {
   /// not inside the call.
   void wake_one();
   void wake_all();
-  [[nodiscard]] bool has_waiters() const { return !waiters_.empty(); }
+  [[nodiscard]] bool has_waiters() const { return !waiting_.empty(); }
 
  private:
-  struct Waiter {
-    Completion<bool> completion;
-    Clock::TimerId timer = 0;
-  };
-  void complete(std::list<Waiter>::iterator waiter, bool woken);
+  struct Waiting;
+  using Hook =
+      boost::intrusive::list_base_hook<boost::intrusive::tag<Notify>,
+                                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  /// Part of `Waiting` (notify.cc), in the waiting task's frame.
+  struct Place : Hook {};
 
   Clock& clock_;
-  std::list<Waiter> waiters_;
+  boost::intrusive::list<Place, boost::intrusive::base_hook<Hook>,
+                         boost::intrusive::constant_time_size<false>>
+      waiting_;
 };
 
 }  // namespace postern::io

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <string_view>
 
 #include "io/notify.h"
@@ -11,7 +10,8 @@ namespace postern::io {
 
 /// Owns tasks: nothing runs detached. At most `tasks_max` at once. The owner must call `join()`
 /// (after it made the tasks' own objects end: closed streams, set a stop flag) before the group is
-/// destroyed; CHECKed.
+/// destroyed; CHECKed. When the whole shard ends instead, its tasks are destroyed, the youngest
+/// first.
 class TaskGroup {
  public:
   TaskGroup(Executor executor, Clock& clock, std::size_t tasks_max);
@@ -20,7 +20,8 @@ class TaskGroup {
   TaskGroup& operator=(const TaskGroup&) = delete;
 
   /// Starts `task` on the shard's ready queue. False, and the task never runs, when the group is
-  /// full or joining. An exception that escapes the task is a bug of ours and aborts with `name`.
+  /// full or joining. An exception that escapes the task is a bug of ours and aborts with `name`,
+  /// which must outlive the task (a literal).
   bool spawn(std::string_view name, Task<> task);
   /// Refuses new tasks and resumes when all have ended.
   Task<> join();
@@ -29,6 +30,9 @@ class TaskGroup {
   [[nodiscard]] bool full() const { return size_ >= tasks_max_; }
 
  private:
+  struct Ended;
+  static Task<> run(Ended ended, std::string_view name, Task<> task);
+
   Executor executor_;
   std::size_t tasks_max_;
   std::size_t size_ = 0;
