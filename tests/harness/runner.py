@@ -1,0 +1,164 @@
+"""Runs test cases: a list, a filter, one line a case with its time, and a closing line with the counts."""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import sys
+import time
+import traceback
+
+from harness import sandbox as sandboxes
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Case:
+    """What a test function gets: its directory, the tools it asked for, and what to undo at the end."""
+
+    def __init__(self, name, directory, sandbox, postern, options):
+        self.name, self.directory, self.sandbox, self.postern_path = name, directory, sandbox, postern
+        self.options = options
+        self.cleanup = contextlib.ExitStack()
+        self.logs = []  # files whose ends are printed when the case fails
+
+    def path(self, *parts):
+        """A directory below the case's own, made when it is missing."""
+        directory = self.directory.joinpath(*parts)
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o755)
+        return directory
+
+    def started(self, server):
+        """Sees to it that the server is stopped when the case is over. Returns it."""
+        self.cleanup.callback(server.stop)
+        return server
+
+    def note(self, text):
+        """A figure worth printing beside the case."""
+        print(f"       {text}", flush=True)
+
+
+def check(condition, message):
+    """An assertion that no optimisation removes; message may be a function."""
+    if not condition:
+        raise AssertionError(message() if callable(message) else message)
+
+
+def equal(found, expected, what):
+    check(found == expected, lambda: f"{what}: found {found!r}, expected {expected!r}")
+
+
+class Suite:
+    """The cases of a folder, in order of registration."""
+
+    def __init__(self, name, description, programs=()):
+        self.name, self.description, self.programs = name, description, programs
+        self.cases = {}
+        self.set_up = None  # run once in the sandbox before the first case: set_up(sandbox, stack, options)
+        self.prepare = None  # run before the sandbox is entered, with the machine's network: prepare(names)
+
+    def case(self, name, title):
+        def register(function):
+            self.cases[name] = (title, function)
+            return function
+        return register
+
+    def main(self):
+        options = self._arguments()
+        if options.list:
+            for name, (title, _) in self.cases.items():
+                print(f"{name:22} {title}")
+            return 0
+        names = self._chosen(options.cases)
+        postern = pathlib.Path(options.postern).absolute()
+        sandboxes.need(f"tests/{self.name}/run", "ip", "mount", *self.programs)
+        if not os.access(postern, os.X_OK):
+            sys.exit(f"tests/{self.name}/run: {postern} cannot be run; build it with './dev build' or name another "
+                     "with --postern PATH")
+        if self.prepare:
+            self.prepare(names)
+        sandbox = sandboxes.enter(self.name, keep=options.keep)
+        return self._run(names, sandbox, postern, options)
+
+    def _arguments(self):
+        parser = argparse.ArgumentParser(prog=f"tests/{self.name}/run", description=self.description)
+        parser.add_argument("cases", nargs="*", help="names of cases, or what they begin with; all when none is given")
+        parser.add_argument("--postern", default=str(ROOT / "build/dev/postern"), help="the program to test")
+        parser.add_argument("--keep", action="store_true",
+                            help="stop after the first case with everything still running; keep the files")
+        parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run the cases N times")
+        parser.add_argument("--list", action="store_true", help="show the cases")
+        return parser.parse_args()
+
+    def _chosen(self, wanted):
+        if not wanted:
+            return list(self.cases)
+        names = []
+        for word in wanted:
+            found = [word] if word in self.cases else [n for n in self.cases if n.startswith(word)]
+            if not found:
+                sys.exit(f"tests/{self.name}/run: no case is called {word}; see --list")
+            names += found
+        return list(dict.fromkeys(names))
+
+    def _run(self, names, sandbox, postern, options):
+        passed, failed = 0, []
+        try:
+            with contextlib.ExitStack() as shared:
+                if self.set_up:
+                    self.set_up(sandbox, shared, options)
+                for turn in range(options.repeat):
+                    for name in names:
+                        label = name if options.repeat == 1 else f"{name}#{turn + 1}"
+                        if self._run_case(name, label, sandbox, postern, options):
+                            passed += 1
+                        else:
+                            failed.append(label)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+            failed.append("interrupted")
+        print(f"{passed} passed, {len(failed)} failed" + (f": {', '.join(failed)}" if failed else ""), flush=True)
+        return 1 if failed or not passed else 0
+
+    def _run_case(self, name, label, sandbox, postern, options):
+        title, function = self.cases[name]
+        directory = sandbox.state / label
+        directory.mkdir()
+        directory.chmod(0o755)
+        case = Case(name, directory, sandbox, postern, options)
+        begun, problem = time.monotonic(), None
+        with case.cleanup:
+            try:
+                function(case)
+            except KeyboardInterrupt:
+                raise
+            except Exception as error:  # a failed case must not end the run
+                problem = error
+            taken = time.monotonic() - begun
+            print(f"{'FAIL' if problem else 'ok  '} {label:22} {title}  {taken:.1f} s", flush=True)
+            if problem:
+                _explain(problem, case)
+            if options.keep:
+                _wait_for_person(sandbox, directory)
+        return problem is None
+
+
+def _explain(problem, case):
+    frames = traceback.extract_tb(problem.__traceback__)
+    for frame in frames[1:]:
+        print(f"       {frame.filename.removeprefix(str(ROOT) + '/')}:{frame.lineno} {frame.line}")
+    print(f"     > {type(problem).__name__}: {problem}")
+    for log in case.logs:
+        if pathlib.Path(log).exists():
+            print(f"     --- end of {log}")
+            for line in pathlib.Path(log).read_text(errors="replace").splitlines()[-25:]:
+                print(f"     | {line[:400]}")
+    sys.stdout.flush()
+
+
+def _wait_for_person(sandbox, directory):
+    print(f"       everything still runs; files: {directory}")
+    print(f"       look with: {sandbox.nsenter()} bash")
+    print("       press Enter (or interrupt) to stop and go on", flush=True)
+    sys.stdin.readline()
