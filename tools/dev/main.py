@@ -42,12 +42,14 @@ def parser() -> argparse.ArgumentParser:
     one = add(commands, "check", "the house's rules: format, floors, sizes, banned words, RFC citations, documents",
               "Without names all of them but tidy.")
     one.add_argument("--tidy", action="store_true", help="clang-tidy, on FILES or on what differs from main")
+    one.add_argument("--write", action="store_true", help="mend what a tool can: layout, docs/rfc/coverage.md")
     one.add_argument("names", nargs="*", help="checks by name; with --tidy source files")
     add(commands, "ci", "everything that a change must pass, with the time of each step")
     one = add(commands, "fuzz", "run the fuzzers", f"They are: {', '.join(fuzzing.fuzzers()) or 'none yet'}.")
     one.add_argument("target", nargs="?", help="one fuzzer; default all, two at a time")
     one.add_argument("--seconds", type=int, default=60, help="for each; default 60")
     add(commands, "bench", "list the measurements that exist and how to run them")
+    add(commands, "help", "show this help")
     one = add(commands, "clean", "remove the presets' build folders")
     one.add_argument("--all", action="store_true", help="all of build/")
     return top
@@ -55,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
 
 def check(arguments) -> None:
     command = [ROOT / "tools/checks/run"]
-    if arguments.tidy:
+    if arguments.write:
+        command += ["--write"]
+    elif arguments.tidy:
         building.configure("dev")
         command += ["--tidy", *(arguments.names or ["--changed"])]
     else:
@@ -76,6 +80,9 @@ def bench() -> None:
 
 def main() -> int:
     arguments = parser().parse_args()
+    if arguments.command == "help":
+        parser().print_help()
+        return 0
     try:
         if arguments.command == "setup":
             setup.setup(install_only=arguments.install_only)
