@@ -95,10 +95,10 @@ struct ClientAction {
     close,         ///< close the connection; end() says why
   };
   Kind kind = Kind::close;
-  std::string_view bytes;  ///< for write; valid until written()
-  Duration timeout{};      ///< of read, write and start_tls
-  bool new_wait = false;   ///< read: another reply is waited for than by the read before, so that
-                           ///< the timeout begins anew. A reply that drips in does not extend it.
+  std::string_view bytes{};  ///< for write; valid until written()
+  Duration timeout{};        ///< of read, write and start_tls
+  bool new_wait = false;     ///< read: another reply is waited for than by the read before, so that
+                             ///< the timeout begins anew. A reply that drips in does not extend it.
 };
 
 /// The client's side of SMTP (RFC 5321) and LMTP (RFC 2033) without I/O: facts in, actions out. One

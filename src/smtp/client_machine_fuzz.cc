@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -7,8 +8,7 @@
 namespace postern::smtp {
 namespace {
 
-// The input is the server's side: bytes as they are, but for 0xF0 to 0xF7, which stand for what the
-// owner of the connection may report.
+// The input is the server's side: bytes as they are, but for 0xF0, which ends the connection.
 class Fuzz {
  public:
   explicit Fuzz(std::uint8_t first)

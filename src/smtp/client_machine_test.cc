@@ -430,12 +430,9 @@ TEST(ClientMachine, GreetingRefused) {
 }
 
 TEST(ClientMachine, GarbageEndsTheConnection) {
-  const std::string garbage[] = {"HTTP/1.1 400 Bad Request\r\n",
-                                 std::string(10'000, 'x'),
-                                 "250-ok\r\n251 ok\r\n",
-                                 "\0\0\0\0\r\n",
-                                 "999 what\r\n",
-                                 "2500 ok\r\n"};
+  const std::string garbage[] = {
+      "HTTP/1.1 400 Bad Request\r\n", std::string(10'000, 'x'), "250-ok\r\n251 ok\r\n",
+      std::string(4, '\0') + "\r\n",  "999 what\r\n",           "2500 ok\r\n"};
   for (const std::string& bytes : garbage) {
     Talk t;
     t.connect();
