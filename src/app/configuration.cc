@@ -1,0 +1,321 @@
+#include "app/configuration.h"
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <map>
+#include <unistd.h>
+
+#include "app/section.h"
+#include "app/values.h"
+#include "base/text.h"
+
+namespace postern::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t list_count_max = 10'000;
+constexpr std::size_t routes_max = 10'000;
+constexpr std::size_t next_hops_max = 16;
+constexpr std::size_t listen_count_max = 64;
+constexpr std::size_t file_bytes_max = 1 << 20;
+
+std::vector<Endpoint> default_listen() {
+  return {*Endpoint::parse("0.0.0.0:25"), *Endpoint::parse("[::]:25")};
+}
+
+void read_server(Section section, Configuration::Server& server,
+                 const std::string& system_hostname) {
+  server.listen = default_listen();
+  std::string hostname;
+  section.text("hostname", hostname);
+  if (!hostname.empty()) section.parsed("hostname", server.hostname, parse_hostname);
+  section.list("listen", server.listen, listen_count_max, parse_listen);
+  if (server.listen.empty())
+    section.problem("listen", {"is empty: no client could reach this server",
+                               "give at least one address, such as \"0.0.0.0:25\""});
+  section.parsed("spool", server.spool, parse_absolute_path);
+  std::string control_socket;
+  section.text("control_socket", control_socket);
+  if (!control_socket.empty())
+    section.parsed("control_socket", server.control_socket, parse_absolute_path);
+  section.text("user", server.user);
+  std::string postmaster;
+  section.text("postmaster", postmaster);
+  if (!postmaster.empty()) section.parsed("postmaster", server.postmaster, parse_mailbox);
+  section.finish();
+
+  if (server.hostname.empty()) {
+    server.hostname = to_lower(system_hostname);
+    if (hostname.empty() && server.hostname.find('.') == std::string::npos)
+      section.problem(
+          "hostname",
+          {fmt::format("the system calls itself \"{}\", which is not a full host name; many "
+                       "servers refuse mail from such a greeting",
+                       printable(server.hostname)),
+           "set it to the name that DNS gives this server's address, such as \"gw.example.com\""},
+          Weight::warning);
+  }
+  if (server.control_socket.empty()) server.control_socket = server.spool + "/control.sock";
+  if (server.postmaster.empty()) server.postmaster = "postmaster@" + server.hostname;
+  // The kernel's sockaddr_un has room for 107 characters.
+  constexpr std::size_t socket_path_length_max = 107;
+  if (server.control_socket.size() > socket_path_length_max)
+    section.problem("control_socket",
+                    {fmt::format("the path is {} characters long", server.control_socket.size()),
+                     fmt::format("use one of {} at most", socket_path_length_max)});
+}
+
+void read_limits(Section section, Configuration::Limits& limits) {
+  // RFC 5321 section 4.5.3.1.7: at least 64 KiB of message must be taken.
+  section.integer("message_bytes_max", limits.message_bytes_max, 65'536, 1ULL << 40);
+  // RFC 5321 section 4.5.3.1.8: at least 100 recipients must be taken.
+  section.integer("recipients_max", limits.recipients_max, 100, 100'000);
+  section.integer("sessions_max", limits.sessions_max, 1, 1'000'000);
+  section.integer("sessions_per_client_max", limits.sessions_per_client_max, 1, 1'000'000);
+  section.integer("received_max", limits.received_max, 10, 1000);
+  section.finish();
+  if (limits.sessions_per_client_max > limits.sessions_max &&
+      section.has("sessions_per_client_max"))
+    section.problem("sessions_per_client_max",
+                    {fmt::format("is above sessions_max ({})", limits.sessions_max),
+                     "one client could then take every session: make it smaller"});
+}
+
+/// A key that others can read is worth a word, whoever owns it.
+void check_key_file(Section& section, const std::string& path) {
+  std::error_code error;
+  const auto mode = std::filesystem::status(path, error).permissions();
+  using std::filesystem::perms;
+  if (!error && (mode & (perms::others_read | perms::others_write)) != perms::none)
+    section.problem("tls_key",
+                    {"every user of this system can read the key",
+                     fmt::format("chmod 640 {}", printable(path))},
+                    Weight::warning);
+}
+
+void read_smtp(Section section, Configuration::Smtp& smtp) {
+  section.choice("bare_newline", smtp.bare_newline,
+                 {{"refuse", BareNewline::refuse}, {"normalize", BareNewline::normalize}});
+  section.duration("command_timeout", smtp.command_timeout, 1s, 1h);
+  section.duration("data_timeout", smtp.data_timeout, 1s, 1h);
+  section.integer("errors_max", smtp.errors_max, 1, 1000);
+  section.text("tls_certificate", smtp.tls_certificate);
+  section.text("tls_key", smtp.tls_key);
+  section.finish();
+  if (smtp.tls_certificate.empty() != smtp.tls_key.empty()) {
+    const bool lacks_key = smtp.tls_key.empty();
+    section.problem(lacks_key ? "tls_certificate" : "tls_key",
+                    {fmt::format("is set without {}", lacks_key ? "tls_key" : "tls_certificate"),
+                     "give both for STARTTLS, or neither"});
+  }
+  if (!smtp.tls_certificate.empty())
+    section.parsed("tls_certificate", smtp.tls_certificate, parse_readable_file);
+  if (!smtp.tls_key.empty()) {
+    section.parsed("tls_key", smtp.tls_key, parse_readable_file);
+    check_key_file(section, smtp.tls_key);
+  }
+}
+
+void read_relay(Section section, Configuration::Relay& relay) {
+  section.list("domains", relay.domains, list_count_max, parse_domain);
+  section.list("networks", relay.networks, list_count_max, parse_relay_network);
+  section.finish();
+  if (relay.domains.empty() && relay.networks.empty())
+    section.problem("",
+                    {"neither domains nor networks are given, so that every message is refused",
+                     "list your own domains: domains = [\"example.com\"]"},
+                    Weight::warning);
+}
+
+void read_actions(Section section, Configuration::UnknownIp& unknown_ip) {
+  using policy::Action;
+  const auto action = [&section](std::string_view key, Action& into) {
+    section.choice(key, into,
+                   {{"accept", Action::accept},
+                    {"tag", Action::tag},
+                    {"450", Action::reply_450},
+                    {"451", Action::reply_451},
+                    {"550", Action::reply_550}});
+  };
+  action("no_ptr", unknown_ip.no_ptr);
+  action("bad_name", unknown_ip.bad_name);
+  action("no_forward", unknown_ip.no_forward);
+  action("mismatch", unknown_ip.mismatch);
+  action("temperror", unknown_ip.temperror);
+  section.finish();
+  if (unknown_ip.temperror == Action::reply_550)
+    section.problem("temperror", {"\"550\" would refuse mail for good because a DNS server did not "
+                                  "answer",
+                                  "write \"451\", \"450\", \"tag\" or \"accept\""});
+}
+
+void read_unknown_ip(Section section, Configuration::UnknownIp& unknown_ip) {
+  using policy::ReplyStyle;
+  using policy::UnknownIpMode;
+  section.choice("mode", unknown_ip.mode,
+                 {{"off", UnknownIpMode::off},
+                  {"observe", UnknownIpMode::observe},
+                  {"enforce", UnknownIpMode::enforce}});
+  section.choice("reply_style", unknown_ip.reply_style,
+                 {{"postern", ReplyStyle::postern}, {"postfix", ReplyStyle::postfix}});
+  section.duration("deadline", unknown_ip.deadline, 100ms, 60s);
+  section.flag("check_private", unknown_ip.check_private);
+  section.list("exempt_networks", unknown_ip.exempt_networks, list_count_max, parse_network);
+  read_actions(section.section("actions"), unknown_ip);
+  section.finish();
+}
+
+void read_dns(Section section, Configuration::Dns& dns) {
+  section.list("servers", dns.servers, 16, parse_dns_server);
+  section.flag("recursive", dns.recursive);
+  section.flag("dnssec", dns.dnssec);
+  section.list("zone_files", dns.zone_files, 100, parse_readable_file);
+  section.finish();
+  if (dns.recursive && !dns.servers.empty())
+    section.problem("recursive", {"is true although servers are given",
+                                  "remove servers, or set recursive = false: the one asks the "
+                                  "authoritative servers itself, the other leaves it to yours"});
+}
+
+void read_delivery(Section section, Configuration::Delivery& delivery) {
+  section.list("retry", delivery.retry, 100, parse_retry_delay, Section::Repeats::allowed);
+  if (delivery.retry.empty())
+    section.problem("retry", {"is empty", "give at least one delay, such as [\"15m\"]"});
+  section.duration("lifetime", delivery.lifetime, 1s, 30 * 24h);
+  section.duration("report_lifetime", delivery.report_lifetime, 1s, 30 * 24h);
+  section.integer("connections_per_destination_max", delivery.connections_per_destination_max, 1,
+                  1000);
+  section.integer("messages_per_connection_max", delivery.messages_per_connection_max, 1, 10'000);
+  section.choice("starttls", delivery.starttls,
+                 {{"opportunistic", StartTls::opportunistic}, {"off", StartTls::off}});
+  section.integer("port", delivery.port, 1, 65'535);
+  section.duration("connect_timeout", delivery.connect_timeout, 100ms, 10min);
+  section.finish();
+  if (!delivery.retry.empty() && delivery.retry.front() > delivery.lifetime)
+    section.problem("retry", {fmt::format("the first delay is longer than lifetime ({})",
+                                          format_duration(delivery.lifetime)),
+                              "no message would be tried twice: make the delay shorter or the "
+                              "lifetime longer"});
+}
+
+void read_route(Section section, std::vector<Configuration::Route>& routes) {
+  Configuration::Route route;
+  section.parsed("domain", route.domain, parse_route_domain);
+  const bool has_hops = section.list("next_hop", route.next_hop, next_hops_max, parse_next_hop);
+  section.finish();
+  if (!section.present()) return;
+  if (!section.has("domain"))
+    section.problem("", {"has no domain", "add one: domain = \"example.com\""});
+  if (!section.has("next_hop"))
+    section.problem("", {"has no next_hop", "add one: next_hop = [\"smtp://192.0.2.1:25\"]"});
+  else if (has_hops && route.next_hop.empty())
+    section.problem("next_hop", {"names no server", "give at least one"});
+  if (!route.domain.empty() && std::ranges::any_of(routes, [&route](const auto& other) {
+        return other.domain == route.domain;
+      }))
+    section.problem("domain", {fmt::format("there are two routes for \"{}\"", route.domain),
+                               "put all of its servers into one next_hop list, in the order in "
+                               "which they are to be tried"});
+  routes.push_back(std::move(route));
+}
+
+void read_log(Section section, Configuration::Log& log) {
+  section.choice("format", log.format, {{"text", LogFormat::text}, {"json", LogFormat::json}});
+  std::string target = log.target;
+  section.text("target", target);
+  if (target != "stderr") section.parsed("target", log.target, parse_absolute_path);
+  section.flag("postfix_rejects", log.postfix_rejects);
+  section.choice("severity", log.severity,
+                 {{"debug", Severity::debug},
+                  {"info", Severity::info},
+                  {"warning", Severity::warning},
+                  {"error", Severity::error}});
+  section.finish();
+}
+
+Configuration read_all(const TomlTable& table, Findings& findings,
+                       const std::string& system_hostname) {
+  Configuration configuration;
+  Section root("", {}, &table, findings);
+  read_server(root.section("server"), configuration.server, system_hostname);
+  read_limits(root.section("limits"), configuration.limits);
+  read_smtp(root.section("smtp"), configuration.smtp);
+  read_relay(root.section("relay"), configuration.relay);
+  read_unknown_ip(root.section("unknown_ip"), configuration.unknown_ip);
+  read_dns(root.section("dns"), configuration.dns);
+  read_delivery(root.section("delivery"), configuration.delivery);
+  const std::vector<Section> routes = root.sections("route", routes_max);
+  for (const Section& route : routes) read_route(route, configuration.routes);
+  // Without a route its keys are known all the same.
+  if (routes.empty()) read_route({"route", {}, nullptr, findings}, configuration.routes);
+  read_log(root.section("log"), configuration.log);
+  root.finish();
+  return configuration;
+}
+
+std::string system_hostname() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
+  return name.data();
+}
+
+ReadConfiguration unreadable(const std::string& path, Objection objection) {
+  ReadConfiguration read;
+  read.diagnostics.push_back(
+      {Weight::error, path, {}, "", "", std::move(objection.what), std::move(objection.advice)});
+  return read;
+}
+
+}  // namespace
+
+ReadConfiguration read_configuration(std::string_view text, const std::string& file,
+                                     const std::string& system_hostname) {
+  Findings findings{file, {}, {}};
+  ReadConfiguration read;
+  const auto table = parse_toml(text);
+  if (table) {
+    read.configuration = read_all(*table, findings, system_hostname);
+  } else {
+    findings.diagnostics.push_back(table.error());
+    findings.diagnostics.back().file = file;
+  }
+  std::multimap<std::pair<int, int>, Diagnostic> in_file_order;
+  for (Diagnostic& diagnostic : findings.diagnostics) {
+    const std::pair place(diagnostic.place.line, diagnostic.place.column);
+    in_file_order.emplace(place, std::move(diagnostic));
+  }
+  for (auto& [place, diagnostic] : in_file_order) read.diagnostics.push_back(std::move(diagnostic));
+  return read;
+}
+
+ReadConfiguration load_configuration(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error))
+    return unreadable(path, {"there is no such file",
+                             "copy docs/postern.toml there and edit it, or give another with "
+                             "--config FILE"});
+  std::ifstream file(path, std::ios::binary);
+  std::string text(file_bytes_max + 1, '\0');
+  if (!std::filesystem::is_regular_file(path, error) || !file.is_open() ||
+      (file.read(text.data(), static_cast<std::streamsize>(text.size())), file.bad()))
+    return unreadable(path, {"the file cannot be read",
+                             "give the path of a file that the user running postern may read"});
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > file_bytes_max)
+    return unreadable(path, {"the file is larger than 1 MiB", "is it the right one?"});
+  return read_configuration(text, path, system_hostname());
+}
+
+std::vector<std::string> known_keys() {
+  Findings findings;
+  const TomlTable nothing;
+  const Configuration unused = read_all(nothing, findings, "localhost");
+  return findings.known;
+}
+
+}  // namespace postern::app

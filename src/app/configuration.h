@@ -1,0 +1,142 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/diagnostic.h"
+#include "app/log_format.h"
+#include "base/ip.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "policy/unknown_ip.h"
+
+namespace postern::app {
+
+enum class BareNewline : std::uint8_t { refuse, normalize };
+enum class StartTls : std::uint8_t { off, opportunistic };
+
+/// One server that a route leads to.
+struct NextHop {
+  enum class Protocol : std::uint8_t { smtp, lmtp };
+  Protocol protocol = Protocol::smtp;
+  std::string host;  ///< a name, or an address without brackets
+  std::uint16_t port = 25;
+  [[nodiscard]] std::string text() const;
+  bool operator==(const NextHop&) const = default;
+};
+
+/// Everything docs/postern.toml can say, as plain values; the member initialisers are the
+/// documented defaults. Two with equal content are equal.
+struct Configuration {
+  struct Server {
+    std::string hostname;  ///< after reading never empty
+    std::vector<Endpoint> listen;
+    std::string spool = "/var/lib/postern";
+    std::string control_socket;  ///< after reading never empty
+    std::string user;
+    std::string postmaster;  ///< after reading never empty
+    bool operator==(const Server&) const = default;
+  };
+  struct Limits {
+    std::uint64_t message_bytes_max = 52'428'800;
+    std::uint64_t recipients_max = 1000;
+    std::uint64_t sessions_max = 10'000;
+    std::uint64_t sessions_per_client_max = 100;
+    std::uint64_t received_max = 50;
+    bool operator==(const Limits&) const = default;
+  };
+  struct Smtp {
+    BareNewline bare_newline = BareNewline::refuse;
+    Duration command_timeout = std::chrono::minutes(5);
+    Duration data_timeout = std::chrono::minutes(3);
+    std::uint64_t errors_max = 20;
+    std::string tls_certificate;
+    std::string tls_key;
+    bool operator==(const Smtp&) const = default;
+  };
+  struct Relay {
+    std::vector<std::string> domains;  ///< lower case; ".example.com": and its subdomains
+    std::vector<IpNetwork> networks;
+    bool operator==(const Relay&) const = default;
+  };
+  struct UnknownIp {
+    policy::UnknownIpMode mode = policy::UnknownIpMode::observe;
+    policy::ReplyStyle reply_style = policy::ReplyStyle::postern;
+    Duration deadline = std::chrono::seconds(8);
+    bool check_private = false;
+    std::vector<IpNetwork> exempt_networks;
+    policy::Action no_ptr = policy::Action::reply_450;
+    policy::Action bad_name = policy::Action::reply_450;
+    policy::Action no_forward = policy::Action::reply_450;
+    policy::Action mismatch = policy::Action::reply_450;
+    policy::Action temperror = policy::Action::reply_451;
+    bool operator==(const UnknownIp&) const = default;
+  };
+  struct Dns {
+    std::vector<Endpoint> servers;
+    bool recursive = false;
+    bool dnssec = false;
+    std::vector<std::string> zone_files;
+    bool operator==(const Dns&) const = default;
+  };
+  struct Delivery {
+    std::vector<Duration> retry{std::chrono::minutes(5),  std::chrono::minutes(5),
+                                std::chrono::minutes(10), std::chrono::minutes(20),
+                                std::chrono::minutes(40), std::chrono::hours(1)};
+    Duration lifetime = std::chrono::hours(5 * 24);
+    Duration report_lifetime = std::chrono::hours(24);
+    std::uint64_t connections_per_destination_max = 20;
+    std::uint64_t messages_per_connection_max = 100;
+    StartTls starttls = StartTls::opportunistic;
+    std::uint64_t port = 25;
+    Duration connect_timeout = std::chrono::seconds(30);
+    bool operator==(const Delivery&) const = default;
+  };
+  struct Route {
+    std::string domain;  ///< lower case; ".example.com": its subdomains; "*": all others
+    std::vector<NextHop> next_hop;
+    bool operator==(const Route&) const = default;
+  };
+  struct Log {
+    LogFormat format = LogFormat::text;
+    std::string target = "stderr";
+    bool postfix_rejects = false;
+    Severity severity = Severity::info;
+    bool operator==(const Log&) const = default;
+  };
+
+  Server server;
+  Limits limits;
+  Smtp smtp;
+  Relay relay;
+  UnknownIp unknown_ip;
+  Dns dns;
+  Delivery delivery;
+  std::vector<Route> routes;
+  Log log;
+  bool operator==(const Configuration&) const = default;
+};
+
+/// A configuration with everything that is wrong with it. Not to be used when
+/// has_errors(diagnostics): the values named there have kept their defaults.
+struct ReadConfiguration {
+  Configuration configuration;
+  std::vector<Diagnostic> diagnostics;  ///< in the order of the file
+};
+
+/// Reads configuration text; `file` stands in the diagnostics. Looks at the files that the
+/// configuration names (certificate, key, zones), at nothing else.
+ReadConfiguration read_configuration(std::string_view text, const std::string& file,
+                                     const std::string& system_hostname);
+/// Reads the file at `path`. A file that is missing, unreadable or above 1 MiB is a diagnostic.
+ReadConfiguration load_configuration(const std::string& path);
+
+/// Every key there is, "unknown_ip.actions.no_ptr", in the reading order.
+std::vector<std::string> known_keys();
+
+/// What a server with this configuration will do, for people, a few lines.
+std::string summary(const Configuration& configuration);
+
+}  // namespace postern::app

@@ -1,0 +1,331 @@
+#include "app/configuration.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "app/values.h"
+
+namespace postern::app {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using namespace std::chrono_literals;
+
+constexpr const char* host = "gw.example.org";
+
+ReadConfiguration read(const std::string& text) {
+  return read_configuration(text, "p.toml", host);
+}
+
+std::vector<std::string> errors_of(const std::string& text) {
+  std::vector<std::string> errors;
+  for (const Diagnostic& diagnostic : read(text).diagnostics)
+    if (diagnostic.weight == Weight::error) errors.push_back(diagnostic.text());
+  return errors;
+}
+
+std::string shipped_text() {
+  std::ifstream file(POSTERN_SOURCE_DIR "/docs/postern.toml");
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+struct WrongCase {
+  const char* reason;
+  const char* text;
+  const char* expected;  ///< the one diagnostic's text begins so
+};
+
+// Each file has exactly one error, told with its line, column, key and what to do.
+const WrongCase wrong_cases[] = {
+    {"unknown key with a near one", "[unknown_ip]\nmod = \"off\"",
+     R"(p.toml:2:1: [unknown_ip] mod: unknown key; did you mean "mode"?)"},
+    {"letters swapped", "[limits]\nrecipinets_max = 100",
+     R"(p.toml:2:1: [limits] recipinets_max: unknown key; did you mean "recipients_max"?)"},
+    {"unknown key, none near", "[smtp]\nxyzzy_plugh_foo = 1",
+     "p.toml:2:1: [smtp] xyzzy_plugh_foo: unknown key; remove it"},
+    {"unknown section", "[unknownip]\nmode = \"off\"",
+     R"(p.toml:1:2: unknownip: unknown section; did you mean "unknown_ip"?)"},
+    {"unknown section in a section", "[unknown_ip.action]\nno_ptr = \"450\"",
+     R"(p.toml:1:13: [unknown_ip] action: unknown section; did you mean "actions"?)"},
+    {"key outside of any section", "hostname = \"a.example\"",
+     "p.toml:1:1: hostname: unknown key; write the [section]"},
+    {"section as a value", "server = 3",
+     "p.toml:1:10: server: must be a section [server], but is a whole number"},
+    {"not TOML", "[server]\nlisten = [\"0.0.0.0:25\"", "p.toml:2:"},
+    {"key twice", "[log]\nformat = \"text\"\nformat = \"json\"", "p.toml:3:"},
+    {"string for number", "[limits]\nsessions_max = \"100\"",
+     "p.toml:2:16: [limits] sessions_max: must be a whole number (without quotes), but is a "
+     "string"},
+    {"number for string", "[server]\nuser = 5",
+     "p.toml:2:8: [server] user: must be a string in quotes, but is a whole number"},
+    {"fraction for number", "[limits]\nsessions_max = 1.5",
+     "p.toml:2:16: [limits] sessions_max: must be a whole number"},
+    {"string for flag", "[dns]\ndnssec = \"yes\"",
+     "p.toml:2:10: [dns] dnssec: must be true or false (without quotes), but is a string"},
+    {"number for duration", "[smtp]\ncommand_timeout = 300",
+     "p.toml:2:19: [smtp] command_timeout: must be a duration in quotes"},
+    {"string for list", "[relay]\ndomains = \"example.com\"",
+     "p.toml:2:11: [relay] domains: must be a list of strings"},
+    {"number in a list", "[relay]\ndomains = [\"example.com\", 5]",
+     "p.toml:2:27: [relay] domains: must be a string in quotes"},
+    {"date", "[smtp]\ndata_timeout = 2026-01-01",
+     "p.toml:2:16: [smtp] data_timeout: must be a duration in quotes such as \"30s\", \"5m\" or "
+     "\"1h30m\", but is a date or time"},
+    {"negative", "[limits]\nsessions_max = -1", "p.toml:2:16: [limits] sessions_max: -1 is out of"},
+    {"fewer recipients than the RFC's", "[limits]\nrecipients_max = 99",
+     "p.toml:2:18: [limits] recipients_max: 99 is out of range; give a number from 100 to 100000"},
+    {"smaller message than the RFC's", "[limits]\nmessage_bytes_max = 65535",
+     "p.toml:2:21: [limits] message_bytes_max: 65535 is out of range"},
+    {"per client above all", "[limits]\nsessions_max = 10\nsessions_per_client_max = 11",
+     "p.toml:3:27: [limits] sessions_per_client_max: is above sessions_max (10)"},
+    {"duration without unit", "[smtp]\ndata_timeout = \"30\"",
+     R"(p.toml:2:16: [smtp] data_timeout: "30" is not a duration; write)"},
+    {"duration too long", "[unknown_ip]\ndeadline = \"5m\"",
+     R"(p.toml:2:12: [unknown_ip] deadline: "5m" is out of range; give a duration from 100ms to 1m)"},
+    {"not a choice", "[unknown_ip]\nmode = \"on\"",
+     R"(p.toml:2:8: [unknown_ip] mode: "on" is not a choice here; write one of "off", "observe")"},
+    {"number for action", "[unknown_ip.actions]\nno_ptr = 450",
+     R"(p.toml:2:10: [unknown_ip.actions] no_ptr: must be one of "accept", "tag", "450")"},
+    {"an outage is never permanent", "[unknown_ip.actions]\ntemperror = \"550\"",
+     R"(p.toml:2:13: [unknown_ip.actions] temperror: "550" would refuse mail for good)"},
+    {"listen without port", "[server]\nlisten = [\"192.0.2.1\"]",
+     R"(p.toml:2:11: [server] listen: "192.0.2.1" has no port; write "192.0.2.1:25")"},
+    {"listen by name", "[server]\nlisten = [\"localhost:25\"]",
+     R"(p.toml:2:11: [server] listen: "localhost:25" is not an address with a port)"},
+    {"listen nowhere", "[server]\nlisten = []", "p.toml:2:10: [server] listen: is empty"},
+    {"listen twice", "[server]\nlisten = [\"[::]:25\", \"[::]:25\"]",
+     R"(p.toml:2:22: [server] listen: "[::]:25" stands in the list twice)"},
+    {"hostname is an address", "[server]\nhostname = \"192.0.2.1\"",
+     R"(p.toml:2:12: [server] hostname: "192.0.2.1" is not a host name)"},
+    {"hostname with a space", "[server]\nhostname = \"my host\"",
+     R"(p.toml:2:12: [server] hostname: "my host" is not a host name)"},
+    {"spool relative", "[server]\nspool = \"spool\"",
+     R"(p.toml:2:9: [server] spool: "spool" is not a full path)"},
+    {"postmaster without domain", "[server]\npostmaster = \"root\"",
+     R"(p.toml:2:14: [server] postmaster: "root" is not a mail address)"},
+    {"control characters", "[server]\nuser = \"a\\u0007b\"",
+     "p.toml:2:8: [server] user: holds a control character"},
+    {"star would relay all", "[relay]\ndomains = [\"*\"]",
+     R"(p.toml:2:12: [relay] domains: "*" would relay mail for every domain)"},
+    {"star for subdomains", "[relay]\ndomains = [\"*.example.com\"]",
+     R"(p.toml:2:12: [relay] domains: "*.example.com" is not a domain; write ".example.com")"},
+    {"unicode domain", "[relay]\ndomains = [\"b\xc3\xbc.example\"]",
+     R"(p.toml:2:12: [relay] domains: "b\xc3\xbc.example" is not a domain; write the name in its)"},
+    {"address as domain", "[relay]\ndomains = [\"a@example.com\"]",
+     R"(p.toml:2:12: [relay] domains: "a@example.com" is not a domain; leave out the part)"},
+    {"domain twice, other case", "[relay]\ndomains = [\"a.example\", \"A.example\"]",
+     R"(p.toml:2:25: [relay] domains: "A.example" stands in the list twice)"},
+    {"bits behind the prefix", "[relay]\nnetworks = [\"192.0.2.1/24\"]",
+     R"(p.toml:2:13: [relay] networks: "192.0.2.1/24" is not a network)"},
+    {"open relay", "[relay]\nnetworks = [\"0.0.0.0/0\"]",
+     R"(p.toml:2:13: [relay] networks: "0.0.0.0/0" would let the whole Internet relay)"},
+    {"certificate without key",
+     "[smtp]\ntls_certificate = \"" POSTERN_SOURCE_DIR "/CMakeLists.txt\"",
+     "p.toml:2:19: [smtp] tls_certificate: is set without tls_key; give both"},
+    {"missing zone file", "[dns]\nzone_files = [\"/nonexistent/zone\"]",
+     R"(p.toml:2:15: [dns] zone_files: there is no file "/nonexistent/zone")"},
+    {"a directory as a file", "[dns]\nzone_files = [\"/tmp\"]",
+     R"(p.toml:2:15: [dns] zone_files: the file "/tmp" cannot be read)"},
+    {"dns by name", "[dns]\nservers = [\"dns.example\"]",
+     R"(p.toml:2:12: [dns] servers: "dns.example" is not the address of a DNS server)"},
+    {"recursive and forwarders", "[dns]\nservers = [\"127.0.0.1\"]\nrecursive = true",
+     "p.toml:3:13: [dns] recursive: is true although servers are given"},
+    {"no retry", "[delivery]\nretry = []", "p.toml:2:9: [delivery] retry: is empty"},
+    {"retry of 0", "[delivery]\nretry = [\"0s\"]",
+     R"(p.toml:2:10: [delivery] retry: "0s" is out of range)"},
+    {"lifetime shorter than a retry", "[delivery]\nretry = [\"1h\"]\nlifetime = \"30m\"",
+     "p.toml:2:9: [delivery] retry: the first delay is longer than lifetime (30m)"},
+    {"port 0 to deliver to", "[delivery]\nport = 0", "p.toml:2:8: [delivery] port: 0 is out of"},
+    {"route with single brackets", "[route]\ndomain = \"*\"",
+     "p.toml:1:1: route: must be [[route]] with two pairs of brackets"},
+    {"route without domain", "[[route]]\nnext_hop = [\"smtp://192.0.2.1\"]",
+     "p.toml:1:1: [route]: has no domain"},
+    {"route without next hop", "[[route]]\ndomain = \"*\"", "p.toml:1:1: [route]: has no next_hop"},
+    {"route to nowhere", "[[route]]\ndomain = \"*\"\nnext_hop = []",
+     "p.toml:3:12: [route] next_hop: names no server"},
+    {"next hop without scheme", "[[route]]\ndomain = \"*\"\nnext_hop = [\"192.0.2.1:25\"]",
+     R"(p.toml:3:13: [route] next_hop: "192.0.2.1:25" does not begin with smtp:// or lmtp://)"},
+    {"next hop IPv6 without brackets",
+     "[[route]]\ndomain = \"*\"\nnext_hop = [\"smtp://2001:db8::1\"]",
+     R"(p.toml:3:13: [route] next_hop: "smtp://2001:db8::1" has a wrong port)"},
+    {"two routes for a domain",
+     "[[route]]\ndomain = \"a.example\"\nnext_hop = [\"smtp://192.0.2.1\"]\n"
+     "[[route]]\ndomain = \"A.example\"\nnext_hop = [\"smtp://192.0.2.2\"]",
+     R"(p.toml:5:10: [route] domain: there are two routes for "a.example")"},
+    {"log to a relative file", "[log]\ntarget = \"postern.log\"",
+     R"(p.toml:2:10: [log] target: "postern.log" is not a full path)"},
+};
+
+TEST(Configuration, TellsWhatIsWrong) {
+  for (const WrongCase& wrong : wrong_cases) {
+    const auto errors = errors_of(wrong.text);
+    EXPECT_THAT(errors, testing::ElementsAre(testing::StartsWith(wrong.expected))) << wrong.reason;
+  }
+}
+
+TEST(Configuration, TellsAllProblemsAtOnceInTheOrderOfTheFile) {
+  const auto errors = errors_of(
+      "[log]\nformat = \"xml\"\n[limits]\nsessions_max = 0\nfoo = 1\n[server]\nlisten = [\"x\", "
+      "\"y\"]\n");
+  ASSERT_EQ(errors.size(), 5U);
+  EXPECT_THAT(errors[0], HasSubstr("p.toml:2:"));
+  EXPECT_THAT(errors[1], HasSubstr("p.toml:4:"));
+  EXPECT_THAT(errors[2], HasSubstr("p.toml:5:1: [limits] foo"));
+  EXPECT_THAT(errors[3], HasSubstr("\"x\""));
+  EXPECT_THAT(errors[4], HasSubstr("\"y\""));
+}
+
+TEST(Configuration, BoundsTheNumberOfProblems) {
+  std::string text = "[server]\n";
+  for (int i = 0; i < 5000; ++i) text += "nonsense" + std::to_string(i) + " = 1\n";
+  EXPECT_EQ(errors_of(text).size(), 200U);
+}
+
+TEST(Configuration, EscapesWhatItQuotes) {
+  const auto errors = errors_of("[log]\nformat = \"\\u001b[31mred\"");
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_THAT(errors[0], HasSubstr("\\x1b[31mred"));
+}
+
+TEST(Configuration, ReadsEveryValue) {
+  const auto [c, diagnostics] = read(R"(
+[server]
+hostname = "GW.example.com"
+listen = ["127.0.0.1:0", "[2001:db8::1]:25"]
+spool = "/s"
+user = "nobody"
+[limits]
+recipients_max = 200
+[smtp]
+bare_newline = "normalize"
+command_timeout = "1m30s"
+[relay]
+domains = ["Example.com", ".example.com"]
+networks = ["192.0.2.0/24", "2001:db8::/32"]
+[unknown_ip]
+mode = "enforce"
+reply_style = "postfix"
+check_private = true
+exempt_networks = ["198.51.100.7"]
+[unknown_ip.actions]
+no_ptr = "550"
+temperror = "tag"
+[dns]
+servers = ["127.0.0.1", "[::1]:5353"]
+[delivery]
+retry = ["1s", "1s"]
+starttls = "off"
+[[route]]
+domain = "example.com"
+next_hop = ["smtp://MX.example.com", "lmtp://[::1]:2424", "lmtp://127.0.0.1"]
+[[route]]
+domain = "*"
+next_hop = ["smtp://192.0.2.1:2525"]
+[log]
+format = "json"
+target = "/var/log/postern.log"
+severity = "debug"
+)");
+  EXPECT_THAT(diagnostics, IsEmpty());
+  EXPECT_EQ(c.server.hostname, "gw.example.com");
+  EXPECT_EQ(c.server.listen.at(1).text(), "[2001:db8::1]:25");
+  EXPECT_EQ(c.server.control_socket, "/s/control.sock");
+  EXPECT_EQ(c.server.postmaster, "postmaster@gw.example.com");
+  EXPECT_EQ(c.limits.recipients_max, 200U);
+  EXPECT_EQ(c.smtp.bare_newline, BareNewline::normalize);
+  EXPECT_EQ(c.smtp.command_timeout, 90s);
+  EXPECT_THAT(c.relay.domains, testing::ElementsAre("example.com", ".example.com"));
+  EXPECT_EQ(c.relay.networks.size(), 2U);
+  EXPECT_EQ(c.unknown_ip.mode, policy::UnknownIpMode::enforce);
+  EXPECT_EQ(c.unknown_ip.no_ptr, policy::Action::reply_550);
+  EXPECT_EQ(c.unknown_ip.mismatch, policy::Action::reply_450);
+  EXPECT_EQ(c.unknown_ip.temperror, policy::Action::tag);
+  EXPECT_EQ(c.dns.servers.at(0).text(), "127.0.0.1:53");
+  EXPECT_EQ(c.dns.servers.at(1).text(), "[::1]:5353");
+  EXPECT_THAT(c.delivery.retry, testing::ElementsAre(1s, 1s));
+  ASSERT_EQ(c.routes.size(), 2U);
+  EXPECT_EQ(c.routes[0].next_hop.at(0).text(), "smtp://mx.example.com:25");
+  EXPECT_EQ(c.routes[0].next_hop.at(1).text(), "lmtp://[::1]:2424");
+  EXPECT_EQ(c.routes[0].next_hop.at(2).text(), "lmtp://127.0.0.1:24");
+  EXPECT_EQ(c.log.format, LogFormat::json);
+  EXPECT_EQ(c.log.target, "/var/log/postern.log");
+}
+
+TEST(Configuration, WarnsWithoutRefusing) {
+  const auto read_short = read_configuration("", "p.toml", "debian");
+  EXPECT_FALSE(has_errors(read_short.diagnostics));
+  ASSERT_EQ(read_short.diagnostics.size(), 2U);
+  EXPECT_THAT(read_short.diagnostics[0].text(), HasSubstr("warning: [server] hostname: "));
+  EXPECT_THAT(read_short.diagnostics[1].text(), HasSubstr("warning: [relay]: neither"));
+}
+
+TEST(Configuration, ShippedFileHoldsTheDefaults) {
+  const ReadConfiguration shipped = read(shipped_text());
+  EXPECT_FALSE(has_errors(shipped.diagnostics));
+  EXPECT_EQ(shipped.configuration, read("").configuration);
+}
+
+TEST(Configuration, ShippedFileSetsEveryKey) {
+  const std::string text = shipped_text();
+  const std::vector<std::string> keys = known_keys();
+  EXPECT_GT(keys.size(), 50U);
+  for (const std::string& path : keys) {
+    const auto dot = path.rfind('.');
+    const std::string section = dot == std::string::npos ? path : path.substr(0, dot);
+    const std::string key = dot == std::string::npos ? "" : path.substr(dot + 1);
+    const auto begin =
+        std::min(text.find("\n[" + section + "]"), text.find("\n# [[" + section + "]]"));
+    ASSERT_NE(begin, std::string::npos) << "no section for " << path;
+    const std::string body = text.substr(begin, text.find("\n[", begin + 1) - begin);
+    const bool is_section = path == "unknown_ip.actions" || dot == std::string::npos;
+    EXPECT_TRUE(is_section || body.find("\n" + key + " = ") != std::string::npos ||
+                body.find("\n# " + key + " = ") != std::string::npos)
+        << path << " is missing in docs/postern.toml";
+  }
+}
+
+TEST(Configuration, FileThatCannotBeUsed) {
+  const auto missing = load_configuration("/nonexistent/postern.toml");
+  ASSERT_EQ(missing.diagnostics.size(), 1U);
+  EXPECT_THAT(missing.diagnostics[0].text(),
+              testing::StartsWith("/nonexistent/postern.toml: there is no such file; copy"));
+  const auto directory = load_configuration("/tmp");
+  ASSERT_EQ(directory.diagnostics.size(), 1U);
+  EXPECT_THAT(directory.diagnostics[0].text(), HasSubstr("/tmp: the file cannot be read"));
+  const auto endless = load_configuration("/dev/zero");
+  ASSERT_EQ(endless.diagnostics.size(), 1U);
+}
+
+TEST(Configuration, FilesOfTls) {
+  const std::string key = testing::TempDir() + "postern_key.pem";
+  std::ofstream(key) << "key";
+  std::filesystem::permissions(key, std::filesystem::perms(0644));
+  const std::string text = "[relay]\ndomains = [\"a.example\"]\n[smtp]\ntls_key = \"" + key +
+                           "\"\ntls_certificate = \"" + key + "\"\n";
+  const auto open_key = read(text);
+  ASSERT_EQ(open_key.diagnostics.size(), 1U);
+  EXPECT_THAT(open_key.diagnostics[0].text(), HasSubstr("every user of this system can read"));
+  EXPECT_FALSE(has_errors(open_key.diagnostics));
+  std::filesystem::permissions(key, std::filesystem::perms(0600));
+  EXPECT_THAT(read(text).diagnostics, IsEmpty());
+  std::filesystem::remove(key);
+  EXPECT_EQ(errors_of(text).size(), 2U);
+}
+
+TEST(Configuration, SummaryTellsWhatWillBeDone) {
+  const auto [c, diagnostics] = read(
+      "[relay]\ndomains=[\"a.example\"]\n[unknown_ip]\nmode=\"enforce\"\n"
+      "[[route]]\ndomain=\"a.example\"\nnext_hop=[\"lmtp://127.0.0.1:24\"]");
+  const std::string told = summary(c);
+  EXPECT_THAT(told, HasSubstr("0.0.0.0:25, [::]:25"));
+  EXPECT_THAT(told, HasSubstr("a.example -> lmtp://127.0.0.1:24"));
+  EXPECT_THAT(told, HasSubstr("enforce: clients without a confirmed reverse name are refused"));
+  EXPECT_THAT(told, HasSubstr("all others -> by MX"));
+}
+
+}  // namespace
+}  // namespace postern::app

@@ -1,0 +1,83 @@
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "app/configuration.h"
+#include "base/text.h"
+
+namespace postern::app {
+namespace {
+
+constexpr std::size_t listed_max = 8;
+
+template <typename T, typename Text>
+std::string joined(const std::vector<T>& values, Text text) {
+  std::string line;
+  for (std::size_t i = 0; i < values.size() && i < listed_max; ++i)
+    line += (i > 0 ? ", " : "") + text(values[i]);
+  if (values.size() > listed_max) line += fmt::format(" and {} more", values.size() - listed_max);
+  return line;
+}
+
+std::string text_of(const std::string& text) {
+  return text;
+}
+
+std::string unknown_ip_line(const Configuration::UnknownIp& unknown_ip) {
+  using policy::UnknownIpMode;
+  switch (unknown_ip.mode) {
+    case UnknownIpMode::off:
+      return "off: clients' reverse names are not looked up";
+    case UnknownIpMode::observe:
+      return "observe: clients without a confirmed reverse name are recorded, nobody is refused";
+    case UnknownIpMode::enforce:
+      return fmt::format(
+          "enforce: clients without a confirmed reverse name are refused at RCPT, {} exempt "
+          "network{}",
+          unknown_ip.exempt_networks.size(), unknown_ip.exempt_networks.size() == 1 ? "" : "s");
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string summary(const Configuration& configuration) {
+  const auto& [server, limits, smtp, relay, unknown_ip, dns, delivery, routes, log] = configuration;
+  std::string lines;
+  const auto add = [&lines](std::string_view what, std::string_view value) {
+    lines += fmt::format("  {:<12} {}\n", what, value);
+  };
+  add("server", fmt::format("{}, spool {}, control socket {}", server.hostname, server.spool,
+                            server.control_socket));
+  add("listen", joined(server.listen, [](const Endpoint& at) { return at.text(); }));
+  add("limits", fmt::format("{} bytes a message, {} recipients, {} sessions ({} for each client)",
+                            limits.message_bytes_max, limits.recipients_max, limits.sessions_max,
+                            limits.sessions_per_client_max));
+  add("STARTTLS", smtp.tls_certificate.empty() ? "not offered: no tls_certificate"
+                                               : "offered with " + smtp.tls_certificate);
+  add("relays for", relay.domains.empty() ? "no domain" : joined(relay.domains, text_of));
+  add("relays from", relay.networks.empty()
+                         ? "no network"
+                         : joined(relay.networks, [](const IpNetwork& n) { return n.text(); }));
+  add("unknown IP", unknown_ip_line(unknown_ip));
+  std::string lookups = "servers of /etc/resolv.conf";
+  if (dns.recursive) lookups = "asks the authoritative servers itself";
+  if (!dns.servers.empty())
+    lookups = joined(dns.servers, [](const Endpoint& at) { return at.text(); });
+  add("DNS", lookups + (dns.dnssec ? ", DNSSEC validated" : ""));
+  for (std::size_t i = 0; i < routes.size() && i < listed_max; ++i)
+    add("route",
+        fmt::format("{} -> {}", routes[i].domain,
+                    joined(routes[i].next_hop, [](const NextHop& h) { return h.text(); })));
+  if (routes.size() > listed_max)
+    add("route", fmt::format("and {} more", routes.size() - listed_max));
+  const bool has_catch_all =
+      std::ranges::any_of(routes, [](const auto& route) { return route.domain == "*"; });
+  if (!has_catch_all) add("route", "all others -> by MX");
+  add("gives up",
+      fmt::format("after {}; retries begin after {}", format_duration(delivery.lifetime),
+                  format_duration(delivery.retry.front())));
+  add("log", fmt::format("{} to {}", log.format == LogFormat::json ? "JSON" : "text", log.target));
+  return lines;
+}
+
+}  // namespace postern::app
