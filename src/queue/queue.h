@@ -108,6 +108,7 @@ class Lease {
   std::shared_ptr<const QueuedMessage> message_;
   std::vector<std::uint32_t> recipients_;
   std::string destination_;
+  bool forced_ = false;
 };
 
 /// What an attempt came to for one recipient.
@@ -131,6 +132,9 @@ struct QueueOptions {
   std::uint64_t commit_batch_bytes_max = 4 << 20;  ///< of one group commit
   std::uint64_t hot_bytes_max =
       64 << 20;  ///< content just accepted, kept for a delivery that follows at once
+  /// All unfinished intakes together hold at most this much in memory; beyond, they stream to files
+  /// however small they are.
+  std::uint64_t intake_bytes_max = 64 << 20;
   std::uint64_t free_bytes_min =
       64 << 20;  ///< below this much free disk, new mail is refused with 451 4.3.1
   /// Lower-case recipient domain -> what shares connections and back-off. Identity when empty.
@@ -157,9 +161,9 @@ class Queue {
   /// Called (from the ready queue, never inside a call of the queue) when a destination gets due
   /// work.
   void on_due(std::function<void(const std::string& destination)> listener);
-  /// The oldest due work of a destination, or nothing. A message that is no longer in memory is read
-  /// from the store; one that turns out damaged is set aside and the next is taken. `destination`
-  /// is copied before the first suspension.
+  /// The oldest due work of a destination, or nothing. A message that is no longer in memory is
+  /// read from the store; one that turns out damaged is set aside and the next is taken.
+  /// `destination` is copied before the first suspension.
   io::Task<std::optional<Lease>> lease(const std::string& destination);
   /// Destinations that have due work now.
   [[nodiscard]] std::vector<std::string> due_destinations() const;

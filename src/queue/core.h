@@ -1,0 +1,165 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "io/notify.h"
+#include "io/task_group.h"
+#include "io/world.h"
+#include "queue/committer.h"
+#include "queue/hot_messages.h"
+#include "queue/queue.h"
+#include "queue/record.h"
+#include "queue/schedule.h"
+
+namespace postern::queue {
+
+/// What a Queue is made of, private to the room. Its functions are spread over core.cc (ids, disk
+/// space, files to remove, late sync), recovery.cc, leases.cc and administration.cc; the intake of
+/// a message is in intake.cc. One shard.
+class Core : public std::enable_shared_from_this<Core> {
+ public:
+  Core(const io::World& world, Store& store, Log& log, QueueOptions options);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // recovery.cc
+  io::Task<Result<>> recover();
+  // core.cc
+  io::Task<> drain();
+  Result<> ready_for_mail();
+  MessageId new_id();
+  /// `batch` with the highest id used, so that no id comes back after a restart.
+  void add_last_id(Batch& batch) const;
+  /// A message that is on disk now: due from here on.
+  void accept(std::shared_ptr<const StoredMessage> stored,
+              std::shared_ptr<const std::string> content);
+  /// Removes a content file: now, or after the next synced commit when its record may still need
+  /// it.
+  enum class When : std::uint8_t { now, after_sync };
+  void remove_file(std::string name, When when);
+  /// Takes note of a full disk.
+  void note_failure(const Error& error);
+  [[nodiscard]] std::string destination_of(const QueuedRecipient& recipient) const;
+  // leases.cc
+  io::Task<std::optional<Lease>> lease(std::string destination);
+  io::Task<Result<std::unique_ptr<Content>>> content(MessageId id);
+  io::Task<Result<>> complete(Lease lease, std::vector<RecipientOutcome> outcomes,
+                              std::optional<NewMessage> report);
+  void give_back(MessageId id, const std::string& destination, bool forced);
+  // administration.cc
+  io::Task<Result<std::vector<Queue::Summary>>> list(MessageId after, std::size_t count);
+  io::Task<Result<std::shared_ptr<const QueuedMessage>>> show(MessageId id);
+  Result<> retry(MessageId id);
+  io::Task<Result<>> remove(MessageId id);
+  [[nodiscard]] Queue::Counts counts() const;
+
+  // Parts, for the room's own files.
+  const io::World world;
+  const QueueOptions options;
+  Schedule schedule;
+  Committer committer;
+  std::uint64_t intake_bytes = 0;  ///< content of unfinished intakes held in memory
+
+ private:
+  /// A message of which some share is leased. It stays here until the last lease has ended.
+  struct Active {
+    std::shared_ptr<const StoredMessage> current;  ///< null until it has been read
+    std::size_t leases = 0;
+    bool changing = false;  ///< a commit about it is under way: the next waits
+  };
+  /// What complete() is about to write.
+  struct Change {
+    Batch batch;
+    Store::Sync sync = Store::Sync::later;
+    std::shared_ptr<const StoredMessage> next;  ///< null: the message goes
+    std::shared_ptr<const StoredMessage> report;
+    std::shared_ptr<const std::string> report_content;
+    std::vector<std::string> undo;
+  };
+
+  io::Task<Result<std::string>> get(std::string key);
+  io::Task<Result<std::shared_ptr<const StoredMessage>>> load(MessageId id);
+  /// Damaged: its bytes move to damaged/ (unless they cannot be read), the rest of the queue goes
+  /// on.
+  io::Task<> set_aside(MessageId id, std::string why);
+  void log_damage(const std::string& name, const std::string& why, const std::string& kept);
+
+  struct Scanned;
+  io::Task<Result<>> read_messages();
+  io::Task<Result<>> read_last_id();
+  io::Task<Result<>> scan_step(std::shared_ptr<Scanned> scanned);
+  io::Task<> admit(Scanned& scanned);
+  io::Task<Result<>> sweep_files();
+  void schedule_recipients(const QueuedMessage& message);
+
+  Lease make_lease(MessageId id, const std::string& destination, bool forced);
+  void end_lease(MessageId id);
+  io::Task<Result<>> change_for(const Lease& lease, const std::vector<RecipientOutcome>& outcomes,
+                                std::optional<NewMessage> report, Change& change);
+  io::Task<Result<>> add_report(NewMessage report, Change& change);
+  io::Task<Result<>> write_file(MessageId id, const std::string& content);
+  void finish(const Lease& lease, Change& change);
+  [[nodiscard]] std::optional<WallTime> next_due(const QueuedMessage& message,
+                                                 const std::string& destination) const;
+
+  void written(Store::Sync sync);
+  void start_late_sync();
+  io::Task<> late_sync();
+  void start_removals();
+  io::Task<> remove_files();
+  void start_probe();
+  io::Task<> probe();
+  void probe_later();
+
+  Store& store_;
+  Log& log_;
+  io::TaskGroup chores_;
+  HotMessages hot_;
+  std::unordered_map<std::uint64_t, Active> active_;
+  io::Notify changed_;  ///< some Active is no longer `changing`
+  MessageId last_id_;
+  bool closing_ = false;
+  std::uint64_t damaged_ = 0;
+  bool keep_all_files_ = false;  ///< some record could not be read: no file is surely an orphan
+  std::unordered_set<std::uint64_t> set_aside_;  ///< ids under damaged/
+
+  bool unsynced_ = false;
+  io::Clock::TimerId sync_timer_ = 0;
+
+  std::deque<std::string> removals_;
+  std::vector<std::string> removals_after_sync_;
+  bool removing_ = false;
+
+  bool disk_full_ = false;
+  bool probing_ = false;
+  std::uint64_t free_bytes_ = 0;
+  SteadyTime probed_at_;
+  io::Clock::TimerId probe_timer_ = 0;
+};
+
+/// One that nobody has tried yet.
+inline QueuedRecipient new_recipient(mail::Recipient recipient, WallTime due) {
+  QueuedRecipient out;
+  out.recipient = std::move(recipient);
+  out.next_attempt = due;
+  return out;
+}
+
+/// intake.cc
+std::unique_ptr<Intake> make_intake(const std::shared_ptr<Core>& core, StoredMessage stored);
+
+/// content.cc: each checks the whole against `crc` at its end.
+std::unique_ptr<Content> memory_content(std::shared_ptr<const std::string> content);
+std::unique_ptr<Content> file_content(std::unique_ptr<io::File> file, const StoredMessage& stored);
+
+}  // namespace postern::queue

@@ -1,0 +1,163 @@
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "queue/core.h"
+
+namespace postern::queue {
+namespace {
+
+// How much of the store is in memory at once while it is read.
+constexpr std::size_t scan_entries_max = 1000;
+constexpr std::size_t scan_bytes_max = 4 << 20;
+
+}  // namespace
+
+/// One step through the store, on the worker; then looked at on the shard.
+struct Core::Scanned {
+  std::string prefix;
+  std::string from;
+  std::vector<std::pair<std::string, std::string>> entries;
+  std::vector<std::string> damaged;
+  std::size_t bytes = 0;
+  bool more = false;
+  Result<> result;
+};
+
+io::Task<Result<>> Core::recover() {
+  CO_TRY_VOID(co_await world.disk.make_directory("content"));
+  CO_TRY_VOID(co_await world.disk.sync_directory("."));
+  CO_TRY_VOID(co_await read_last_id());
+  CO_TRY_VOID(co_await read_messages());
+  CO_TRY_VOID(co_await sweep_files());
+  probed_at_ = world.clock.now();
+  co_await probe();
+  log_.line(Severity::info, "queue-recovered",
+            {{"messages", static_cast<std::uint64_t>(schedule.messages())}, {"damaged", damaged_}});
+  co_return Result<>();
+}
+
+io::Task<Result<>> Core::read_last_id() {
+  Result<std::string> last = co_await get(std::string(last_id_key));
+  if (last) {
+    const auto id = id_of_key(std::string(message_prefix) + *last);
+    if (id) last_id_ = std::max(last_id_, *id);
+  } else if (last.error().cause != Cause::not_found && last.error().cause != Cause::damaged) {
+    co_return fail(std::move(last.error()));
+  }
+  co_return Result<>();
+}
+
+io::Task<Result<>> Core::scan_step(std::shared_ptr<Scanned> scanned) {
+  Store* store = &store_;
+  co_await world.store_worker.run([store, scanned] {
+    Scanned& out = *scanned;
+    out.entries.clear();
+    out.damaged.clear();
+    out.bytes = 0;
+    out.more = false;
+    out.result = store->scan(
+        out.prefix, out.from,
+        [&out](std::string_view key, std::string_view value) {
+          out.entries.emplace_back(key, value);
+          out.bytes += key.size() + value.size();
+          out.more = out.entries.size() >= scan_entries_max || out.bytes >= scan_bytes_max;
+          return !out.more;
+        },
+        [&out](std::string what) { out.damaged.push_back(std::move(what)); });
+  });
+  // The least key behind the last one.
+  if (scanned->more) scanned->from = scanned->entries.back().first + '\0';
+  co_return scanned->result;
+}
+
+io::Task<Result<>> Core::read_messages() {
+  auto scanned = std::make_shared<Scanned>();
+  scanned->prefix = damaged_prefix;
+  do {
+    CO_TRY_VOID(co_await scan_step(scanned));
+    keep_all_files_ = keep_all_files_ || !scanned->damaged.empty();
+    for (const auto& [key, value] : scanned->entries)
+      if (const auto id = id_of_key(key)) set_aside_.insert(id->value);
+  } while (scanned->more);
+
+  scanned = std::make_shared<Scanned>();
+  scanned->prefix = message_prefix;
+  do {
+    CO_TRY_VOID(co_await scan_step(scanned));
+    for (const std::string& what : scanned->damaged) {
+      keep_all_files_ = true;
+      ++damaged_;
+      log_damage("(unknown: a block of the store does not read)", what,
+                 "in the store; it is passed over");
+    }
+    co_await admit(*scanned);
+  } while (scanned->more);
+  co_return Result<>();
+}
+
+io::Task<> Core::admit(Scanned& scanned) {
+  for (const auto& [key, value] : scanned.entries) {
+    const std::optional<MessageId> id = id_of_key(key);
+    if (!id) {
+      log_.line(Severity::error, "queue-key-unknown",
+                {{"bytes", static_cast<std::uint64_t>(key.size())},
+                 {"do", "left where it is; was the spool written by a newer Postern?"}});
+      continue;
+    }
+    last_id_ = std::max(last_id_, *id);
+    const Result<StoredMessage> stored = decode_record(value);
+    if (!stored)
+      co_await set_aside(*id, stored.error().what);
+    else if (stored->message.id != *id)
+      co_await set_aside(*id, "the record is that of message " + stored->message.id.text());
+    else
+      schedule_recipients(stored->message);
+  }
+}
+
+io::Task<Result<>> Core::sweep_files() {
+  CO_TRY(const std::vector<std::string> names, co_await world.disk.list("content"));
+  std::uint64_t swept = 0;
+  for (const std::string& name : names) {
+    const std::optional<MessageId> id = MessageId::parse(name);
+    if (!id) continue;  // not ours
+    last_id_ = std::max(last_id_, *id);
+    if (keep_all_files_ || schedule.contains(*id) || set_aside_.contains(id->value)) continue;
+    remove_file(content_file(*id), When::now);
+    ++swept;
+  }
+  if (swept > 0) log_.line(Severity::info, "queue-orphans-swept", {{"files", swept}});
+  co_return Result<>();
+}
+
+void Core::log_damage(const std::string& name, const std::string& why, const std::string& kept) {
+  log_.line(Severity::error, "queue-record-damaged",
+            {{"id", name},
+             {"why", why},
+             {"kept", kept},
+             {"do", "check the spool's disk and memory; the rest of the queue goes on"}});
+}
+
+io::Task<> Core::set_aside(MessageId id, std::string why) {
+  if (!set_aside_.insert(id.value).second) co_return;  // another task is at it
+  ++damaged_;
+  hot_.erase(id);
+  Result<std::string> bytes = co_await get(message_key(id));
+  if (bytes) {
+    Batch batch;
+    batch.puts.push_back(
+        {.key = std::string(damaged_prefix) + message_key(id), .value = *std::move(bytes)});
+    batch.deletes.push_back(message_key(id));
+    const Result<> moved = co_await committer.commit(std::move(batch), Store::Sync::now);
+    log_damage(id.text(), why,
+               moved ? "set aside under damaged/, its content too"
+                     : "where it was: it could not be set aside: " + moved.error().what);
+  } else {
+    log_damage(id.text(), why, "where it was: its bytes cannot be read: " + bytes.error().what);
+  }
+  // What is leased for another destination goes on with what it has read.
+  if (schedule.take_all(id)) schedule.release_all(id, std::nullopt);
+}
+
+}  // namespace postern::queue
