@@ -210,6 +210,8 @@ bool is_address_literal(std::string_view text) {
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == inner.size()) return false;
   const std::string_view tag = inner.substr(0, colon);
   if (equal_ignoring_case(tag, "IPv6") || tag.back() == '-') return false;
+  // An IPv6 address without its tag looks like one that is named "2001".
+  if (!ascii_alpha(tag.front())) return false;
   // RFC 5321 section 4.1.3: General-address-literal = Standardized-tag ":" 1*dcontent
   return std::ranges::all_of(tag, [](char c) { return ascii_alnum(c) || c == '-'; }) &&
          std::ranges::all_of(inner.substr(colon + 1), [](char c) {
