@@ -20,6 +20,7 @@ class Case:
         self.name, self.directory, self.sandbox, self.postern_path = name, directory, sandbox, postern
         self.options = options
         self.cleanup = contextlib.ExitStack()
+        self.notes = []
         self.logs = []  # files whose ends are printed when the case fails
 
     def path(self, *parts):
@@ -36,7 +37,7 @@ class Case:
 
     def note(self, text):
         """A figure worth printing beside the case."""
-        print(f"       {text}", flush=True)
+        self.notes.append(text)
 
 
 def check(condition, message):
@@ -111,7 +112,7 @@ class Suite:
                 for turn in range(options.repeat):
                     for name in names:
                         label = name if options.repeat == 1 else f"{name}#{turn + 1}"
-                        if self._run_case(name, label, sandbox, postern, options):
+                        if self._passes(name, label, sandbox, postern, options):
                             passed += 1
                         else:
                             failed.append(label)
@@ -120,6 +121,13 @@ class Suite:
             failed.append("interrupted")
         print(f"{passed} passed, {len(failed)} failed" + (f": {', '.join(failed)}" if failed else ""), flush=True)
         return 1 if failed or not passed else 0
+
+    def _passes(self, *arguments):
+        try:
+            return self._run_case(*arguments)
+        except Exception as error:  # of what the case left to undo
+            print(f"FAIL {arguments[1]}: cleaning up: {type(error).__name__}: {error}", flush=True)
+            return False
 
     def _run_case(self, name, label, sandbox, postern, options):
         title, function = self.cases[name]
@@ -137,6 +145,8 @@ class Suite:
                 problem = error
             taken = time.monotonic() - begun
             print(f"{'FAIL' if problem else 'ok  '} {label:22} {title}  {taken:.1f} s", flush=True)
+            for note in case.notes:
+                print(f"       {note}", flush=True)
             if problem:
                 _explain(problem, case)
             if options.keep:
