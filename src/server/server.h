@@ -1,0 +1,72 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "delivery/options.h"
+#include "dns/resolver.h"
+#include "io/world.h"
+#include "net/tls_stream.h"
+#include "policy/unknown_ip.h"
+#include "queue/queue.h"
+#include "session/options.h"
+
+namespace postern::server {
+
+/// Everything one Postern is told. Each part is its room's own; empty members that the server can
+/// derive (the queue's destination_of) are filled in by it.
+struct ServerOptions {
+  session::Options session;
+  policy::UnknownIpOptions unknown_ip;
+  queue::QueueOptions queue;
+  delivery::DeliveryOptions delivery;
+  std::string control_socket;  ///< path; empty: no control socket
+  std::string version;         ///< as `status` tells it
+  /// For STARTTLS inbound; null: not offered. Loaded by the caller, while it may still read the
+  /// key.
+  std::shared_ptr<net::TlsContext> tls;
+};
+
+/// One Postern: session, policy, queue and delivery, put together. Lives on one shard.
+///
+/// Lifecycle: construct, start() once, stop() once before destruction (also after a failed
+/// start()). What is given by reference outlives it.
+class Server {
+ public:
+  Server(const io::World& world, Log& log, dns::Resolver& resolver, queue::Store& store,
+         ServerOptions options);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Recovers the queue, opens the control socket, then delivers, and accepts from `listeners`
+  /// (bound by the caller, while it may still bind low ports). Error: the store or the control
+  /// socket cannot be used; nothing runs.
+  io::Task<Result<>> start(std::vector<std::unique_ptr<io::Listener>> listeners);
+
+  /// Accepts no more, lets what is under way end until the deadline, then ends it. What was
+  /// acknowledged is on disk. A session still open then gets 421 or is cut; an attempt that is cut
+  /// is made again after the next start.
+  io::Task<> stop(io::Deadline deadline);
+
+  /// Takes new options for sessions, checks and attempts that begin from now on. What is bound to
+  /// the start (spool, ports, control socket) stays.
+  void reload(ServerOptions options);
+  /// What the control socket's `reload` calls: reads the configuration and calls reload(). Set
+  /// before start().
+  void on_reload_command(std::function<Result<>()> command);
+
+  [[nodiscard]] std::vector<Endpoint> listening() const;
+  queue::Queue& queue();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace postern::server
