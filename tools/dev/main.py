@@ -41,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("filter", nargs="*", help="a room (its tests only), e2e, interop, or a pattern of ctest names")
     one = add(commands, "check", "the house's rules: format, floors, sizes, banned words, RFC citations, documents",
               "Without names all of them but tidy.")
-    one.add_argument("--tidy", action="store_true", help="clang-tidy, on FILES or on what differs from main")
+    one.add_argument("--tidy", action="store_true", help="clang-tidy, on the files named or on what differs from main")
+    one.add_argument("--every", action="store_true", help="with --tidy: on every file (7 s each)")
     one.add_argument("--write", action="store_true", help="mend what a tool can: layout, docs/rfc/coverage.md")
     one.add_argument("names", nargs="*", help="checks by name; with --tidy source files")
     add(commands, "ci", "everything that a change must pass, with the time of each step")
@@ -61,7 +62,7 @@ def check(arguments) -> None:
         command += ["--write"]
     elif arguments.tidy:
         building.configure("dev")
-        command += ["--tidy", *(arguments.names or ["--changed"])]
+        command += ["--tidy", *(["--every"] if arguments.every else arguments.names or ["--changed"])]
     else:
         command += arguments.names or ["--all"]
     run(command)
