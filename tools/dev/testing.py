@@ -46,7 +46,7 @@ def count_junit(path: Path) -> tuple[Count, list[str]]:
 
 def pattern(word: str) -> str:
     """A room's name stands for its own tests alone."""
-    return rf"^{word}_test\\." if (ROOT / "src" / word).is_dir() else word
+    return rf"^{word}_test\." if (ROOT / "src" / word).is_dir() else word
 
 
 def ctest(filters: list[str], preset: str = PRESET, jobs: int = 2) -> Count:
