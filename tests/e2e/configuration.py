@@ -32,7 +32,7 @@ def with_line(case, table, line):
     """(file, number of the wrong line): a good configuration with one line changed or added."""
     settings = base()
     settings["unknown_ip"] = {"mode": "enforce", "actions": {"no_ptr": "450"}}
-    settings["limits"] = {"recipients_max": 10}
+    settings["limits"] = {"recipients_max": 100}
     settings["smtp"] = {"errors_max": 20}
     settings["server"]["spool"] = str(case.path("spool"))
     settings["log"] = {"target": "stderr"}

@@ -89,7 +89,7 @@ class Postern:
         status, output, errors = self.command("queue", "list", "--json")
         if status != 0:
             raise AssertionError(f"queue list: exit status {status}: {output} {errors}")
-        return parse_json(output)
+        return json.loads(output)["messages"]
 
     def wait_queue(self, count, seconds=30):
         return until(lambda: (messages := self.queue()) is not None and len(messages) == count and (messages or True),
@@ -100,18 +100,3 @@ class Postern:
 
     def log_count(self, pattern):
         return len(re.findall(pattern, self.log_text()))
-
-
-def parse_json(output):
-    """The messages of `queue list --json`: an array, an object with the array inside, or one object a line."""
-    text = output.strip()
-    if not text:
-        return []
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        return [json.loads(line) for line in text.splitlines()]
-    if isinstance(value, dict):
-        lists = [v for v in value.values() if isinstance(v, list)]
-        return lists[0] if lists else [value]
-    return value

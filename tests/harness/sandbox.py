@@ -85,9 +85,16 @@ def enter(name, keep=False):
     runner = os.fork()
     if runner != 0:
         os._exit(_relay_signals(runner, reap_all=True))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     return Sandbox(state, outer_pid)
+
+
+def _interrupt(*_):
+    # Only the first one: a terminal's SIGINT reaches every process and is handed on as well.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _relay_signals(child, reap_all=False):
