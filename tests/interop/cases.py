@@ -213,6 +213,18 @@ def case_c(case):
     equal(recipient.mailbox(), [], "messages at the recipient's server")
 
 
+@suite.case("c-smtp", "the same with Postfix as the recipient's server (SMTP)")
+def case_c_smtp(case):
+    servers = Lab(case)
+    servers.resolver()
+    servers.recipient_postfix()
+    postern, sender = servers.postern(next_hop=f"smtp://{lab.RECIPIENT}:25"), servers.sender()
+    content = mails.plain("unknown-user@sender.test", recipient="nobody.here@example.test")
+    submit(sender, content, recipients=["nobody.here@example.test"])
+    report_from_postern(sender, "nobody.here@example.test", r"550 5\.1\.1 .*User unknown")
+    nothing_waits(sender, postern)
+
+
 @suite.case("c-quota", "refused after the data for one of two recipients: one is delivered, one reported")
 def case_c_quota(case):
     servers = Lab(case)
