@@ -1,0 +1,170 @@
+#include "auth/iprev.h"
+
+#include <gtest/gtest.h>
+
+#include "dns/fake_resolver.h"
+#include "io/sim/sim_world.h"
+
+namespace postern::auth {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Says of every answer of another resolver whether it was validated.
+class Validating final : public dns::Resolver {
+ public:
+  Validating(dns::Resolver& behind, std::vector<std::string> insecure)
+      : behind_(behind), insecure_(std::move(insecure)) {}
+  io::Task<dns::Answer> lookup(std::string name, dns::Type type, io::Deadline deadline) override {
+    const bool secure = std::ranges::find(insecure_, name) == insecure_.end();
+    dns::Answer answer = co_await behind_.lookup(std::move(name), type, deadline);
+    answer.secure = secure;
+    co_return answer;
+  }
+
+ private:
+  dns::Resolver& behind_;
+  std::vector<std::string> insecure_;
+};
+
+/// Each name answers after its own time: the number that its first label ends in, in seconds.
+class Staggered final : public dns::Resolver {
+ public:
+  Staggered(dns::Resolver& behind, io::Clock& clock) : behind_(behind), clock_(clock) {}
+  io::Task<dns::Answer> lookup(std::string name, dns::Type type, io::Deadline deadline) override {
+    if (type != dns::Type::ptr)
+      co_await clock_.sleep_for(seconds(name.at(name.find('.') - 1) - '0'));
+    co_return co_await behind_.lookup(std::move(name), type, deadline);
+  }
+
+ private:
+  dns::Resolver& behind_;
+  io::Clock& clock_;
+};
+
+class IprevTest : public testing::Test {
+ protected:
+  IprevTest() : host_(sim_.add_host("mx", *IpAddress::parse("192.0.2.250"))) {}
+
+  void use(std::string_view zone) {
+    fake_ =
+        std::make_unique<dns::FakeResolver>(host_.world().clock, dns::Zone::parse(zone).value());
+  }
+  static io::Task<> check_into(dns::Resolver* resolver, io::Clock* clock, io::TaskGroup* lookups,
+                               IpAddress client, Iprev* iprev, SteadyTime* ended) {
+    *iprev = co_await check_iprev(*resolver, *clock, *lookups, client, clock->in(8s));
+    *ended = clock->now();
+    co_await lookups->join();
+  }
+  Iprev check(dns::Resolver& resolver, std::string_view client, std::size_t lookups_max = 100) {
+    Iprev iprev;
+    const SteadyTime started = sim_.now();
+    SteadyTime ended;
+    const io::World world = host_.world();
+    io::TaskGroup lookups(world.executor, world.clock, lookups_max);
+    EXPECT_TRUE(sim_.run_task(host_, check_into(&resolver, &world.clock, &lookups,
+                                                IpAddress::parse(client).value(), &iprev, &ended)));
+    took_ = ended - started;
+    return iprev;
+  }
+  Iprev check(std::string_view client) { return check(*fake_, client); }
+
+  io::SimWorld sim_{1};
+  io::SimHost& host_;
+  std::unique_ptr<dns::FakeResolver> fake_;
+  Duration took_{};
+};
+
+TEST_F(IprevTest, ConfirmsByOneName) {
+  use("[192.0.2.7] 60 PTR mail.example.com\nmail.example.com 30 A 192.0.2.7\n");
+  const Iprev iprev = check("192.0.2.7");
+  EXPECT_EQ(iprev.result, IprevResult::pass);
+  EXPECT_EQ(iprev.confirmed_name, "mail.example.com");
+  EXPECT_EQ(iprev.ttl_seconds, 30U);
+  EXPECT_EQ(iprev_properties(iprev), "policy.iprev=192.0.2.7 (mail.example.com)");
+  EXPECT_EQ(fake_->take_lookups().size(), 2U);
+}
+
+TEST_F(IprevTest, AsksForTheClientsFamilyOnly) {
+  use("[2001:db8::25] PTR mx6.example.com\nmx6.example.com AAAA 2001:db8::25\n"
+      "mx6.example.com A SERVFAIL\n");
+  const Iprev iprev = check("2001:db8::25");
+  EXPECT_EQ(iprev.result, IprevResult::pass);
+  EXPECT_EQ(iprev_properties(iprev), "policy.iprev=\"2001:db8::25\" (mx6.example.com)");
+  const auto lookups = fake_->take_lookups();
+  ASSERT_EQ(lookups.size(), 2U);
+  EXPECT_EQ(lookups[1].type, dns::Type::aaaa);
+}
+
+TEST_F(IprevTest, LooksNamesUpInParallel) {
+  use("[192.0.2.7] PTR a1.example\n[192.0.2.7] PTR b2.example\n[192.0.2.7] PTR c3.example\n"
+      "a1.example A 198.51.100.1\nb2.example A 192.0.2.7\nc3.example A 192.0.2.7\n");
+  Staggered staggered(*fake_, host_.world().clock);
+  const Iprev iprev = check(staggered, "192.0.2.7");
+  EXPECT_EQ(iprev.result, IprevResult::pass);
+  EXPECT_EQ(took_, 2s) << "as soon as the first name confirms";
+  EXPECT_EQ(iprev.took, 2s);
+  EXPECT_EQ(iprev.confirmed_name, "b2.example");
+  EXPECT_EQ(iprev.names[2].status, dns::Status::timed_out) << "not waited for";
+}
+
+TEST_F(IprevTest, PassWinsOverSilence) {
+  use("[192.0.2.7] PTR a.example\n[192.0.2.7] PTR b.example\na.example TIMEOUT\n"
+      "b.example A 192.0.2.7\n");
+  EXPECT_EQ(check("192.0.2.7").result, IprevResult::pass);
+  EXPECT_EQ(took_, 0s);
+}
+
+TEST_F(IprevTest, UndeterminedNeverLooksLikeMissing) {
+  use("[192.0.2.7] PTR a.example\n[192.0.2.7] PTR b.example\na.example TIMEOUT\n"
+      "b.example A 198.51.100.1\n[192.0.2.8] SERVFAIL\n[192.0.2.9] TIMEOUT\n");
+  EXPECT_EQ(check("192.0.2.7").result, IprevResult::temperror);
+  EXPECT_EQ(took_, 8s) << "the deadline";
+  EXPECT_EQ(check("192.0.2.8").result, IprevResult::temperror);
+  EXPECT_EQ(check("192.0.2.9").result, IprevResult::temperror);
+  EXPECT_EQ(took_, 8s);
+}
+
+TEST_F(IprevTest, LooksAtTenNamesInSortedOrder) {
+  std::string zone;
+  for (const char c : std::string_view("lkjihgfedcba"))
+    zone += fmt::format("[192.0.2.7] PTR {0}.example\n{0}.example A {1}\n", c,
+                        c == 'k' ? "192.0.2.7" : "198.51.100.1");
+  use(zone);
+  const Iprev iprev = check("192.0.2.7");
+  EXPECT_EQ(iprev.result, IprevResult::fail) << "k is the eleventh";
+  EXPECT_EQ(iprev.ptr_count, 12U);
+  ASSERT_EQ(iprev.names.size(), iprev_names_max);
+  EXPECT_EQ(iprev.names.front().name, "a.example");
+  EXPECT_EQ(iprev.names.back().name, "j.example");
+  EXPECT_EQ(fake_->take_lookups().size(), 11U);
+}
+
+TEST_F(IprevTest, DoesNotAskForWhatIsNoHostName) {
+  use("[192.0.2.7] PTR localhost\n[192.0.2.7] PTR 192.0.2.7\n[192.0.2.7] PTR .\n"
+      "localhost A 192.0.2.7\n192.0.2.7 A 192.0.2.7\n");
+  EXPECT_EQ(check("192.0.2.7").result, IprevResult::fail);
+  EXPECT_EQ(fake_->take_lookups().size(), 1U);
+}
+
+TEST_F(IprevTest, WithoutRoomANameIsUndetermined) {
+  use("[192.0.2.7] PTR a.example\n[192.0.2.7] PTR b.example\na.example A 198.51.100.1\n"
+      "b.example A 192.0.2.7\n");
+  fake_->set_latency(1ms);
+  EXPECT_EQ(check(*fake_, "192.0.2.7", 1).result, IprevResult::temperror) << "b was not asked for";
+}
+
+TEST_F(IprevTest, SecureIsWhatTheResultStandsOn) {
+  use("[192.0.2.7] PTR a.example\n[192.0.2.7] PTR b.example\na.example A 198.51.100.1\n"
+      "b.example A 192.0.2.7\n[192.0.2.8] PTR a.example\n");
+  Validating other_insecure(*fake_, {"a.example"});
+  EXPECT_TRUE(check(other_insecure, "192.0.2.7").secure);
+  EXPECT_FALSE(check(other_insecure, "192.0.2.8").secure) << "a failure stands on every name";
+  Validating name_insecure(*fake_, {"b.example"});
+  EXPECT_FALSE(check(name_insecure, "192.0.2.7").secure);
+  Validating ptr_insecure(*fake_, {"7.2.0.192.in-addr.arpa"});
+  EXPECT_FALSE(check(ptr_insecure, "192.0.2.7").secure);
+}
+
+}  // namespace
+}  // namespace postern::auth
