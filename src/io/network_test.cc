@@ -231,7 +231,6 @@ struct Pair {
   }
   Task<> local_socket() {
     listener = *world.network.listen_local(local_path);
-    EXPECT_EQ(world.network.listen_local(local_path).error().cause, Cause::in_use);
     tasks.spawn("accept", take());
     client = *co_await world.network.connect_local(local_path, soon());
     while (!server) co_await world.clock.sleep_for(milliseconds(1));
@@ -239,6 +238,7 @@ struct Pair {
     char buffer[8];
     EXPECT_EQ(*co_await server->read_some(buffer, soon()), 4U);
     EXPECT_EQ(server->remote(), Endpoint{});
+    EXPECT_EQ(world.network.listen_local(local_path).error().cause, Cause::in_use);
     listener->close();
     EXPECT_FALSE(co_await world.network.connect_local(local_path, soon()));
   }

@@ -6,6 +6,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 
 #include "base/check.h"
 #include "io/waiter.h"
@@ -34,7 +35,11 @@ TaskGroup::~TaskGroup() {
 bool TaskGroup::spawn(std::string_view name, Task<> task) {
   if (joining_ || full()) return false;
   ++size_;
-  boost::asio::co_spawn(executor_, run(Ended(this), name, std::move(task)), boost::asio::detached);
+  // co_spawn runs the task's beginning inside the call when it is called on the shard.
+  boost::asio::post(
+      executor_, [executor = executor_, task = run(Ended(this), name, std::move(task))]() mutable {
+        boost::asio::co_spawn(executor, std::move(task), boost::asio::detached);
+      });
   return true;
 }
 
