@@ -75,25 +75,33 @@ std::string key_at(std::string_view prefix, std::uint64_t position) {
   return out;
 }
 
-bool readable_from(rocksdb::Iterator& iterator, const std::string& key) {
-  iterator.Seek(key);
-  return iterator.Valid() || iterator.status().ok();
+rocksdb::ReadOptions scan_options() {
+  rocksdb::ReadOptions out;
+  out.fill_cache = false;
+  return out;
+}
+
+// With an iterator of its own: one that failed on a block does not read it again.
+bool readable_from(rocksdb::DB& database, const std::string& key) {
+  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(scan_options()));
+  iterator->Seek(key);
+  return iterator->Valid() || iterator->status().ok();
 }
 
 // A damaged block has no known end: look for the first position behind it that reads, by steps that
 // double and then by halving. nullopt: nothing behind it reads.
-std::optional<std::string> key_behind_damage(rocksdb::Iterator& iterator, std::string_view prefix,
+std::optional<std::string> key_behind_damage(rocksdb::DB& database, std::string_view prefix,
                                              std::uint64_t damaged) {
   constexpr std::uint64_t last = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t readable = damaged;
   for (std::uint64_t step = 1;; step *= 2) {
     readable = damaged > last - step ? last : damaged + step;
-    if (readable_from(iterator, key_at(prefix, readable))) break;
+    if (readable_from(database, key_at(prefix, readable))) break;
     if (readable == last || step > last / 2) return std::nullopt;
   }
   while (readable - damaged > 1) {
     const std::uint64_t middle = damaged + (readable - damaged) / 2;
-    (readable_from(iterator, key_at(prefix, middle)) ? readable : damaged) = middle;
+    (readable_from(database, key_at(prefix, middle)) ? readable : damaged) = middle;
   }
   return key_at(prefix, readable);
 }
@@ -198,11 +206,9 @@ Result<> RocksdbStore::scan(std::string_view prefix, std::string_view from,
                             const std::function<bool(std::string_view, std::string_view)>& entry,
                             const std::function<void(std::string)>& damaged) {
   if (database_ == nullptr) TRY_VOID(revive());
-  rocksdb::ReadOptions options;
-  options.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> iterator(database_->NewIterator(options));
   std::string next(std::max(prefix, from));
   while (true) {
+    const std::unique_ptr<rocksdb::Iterator> iterator(database_->NewIterator(scan_options()));
     for (iterator->Seek(next); iterator->Valid(); iterator->Next()) {
       if (!view(iterator->key()).starts_with(prefix)) return {};
       next = iterator->key().ToString();
@@ -213,7 +219,7 @@ Result<> RocksdbStore::scan(std::string_view prefix, std::string_view from,
     if (!status.IsCorruption()) return failure("scan", status);
     damaged(status.ToString());
     const std::optional<std::string> behind =
-        key_behind_damage(*iterator, prefix, position_of(prefix, next));
+        key_behind_damage(*database_, prefix, position_of(prefix, next));
     if (!behind) return {};
     next = *behind;
   }

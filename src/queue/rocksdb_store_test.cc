@@ -148,7 +148,7 @@ TEST_F(RocksdbStoreTest, ADamagedBlockIsPassedOverAndReported) {
   ASSERT_NE(store, nullptr);
   std::vector<std::string> damage;
   const auto found = keys(*store, message_prefix, &damage);
-  EXPECT_EQ(damage.size(), 1U);
+  EXPECT_EQ(damage.size(), 1U) << testing::PrintToString(damage);
   EXPECT_LT(found.size(), 200U);
   EXPECT_GE(found.size(), 190U);  // a block holds a few
   EXPECT_EQ(found.back(), message_key(MessageId{std::uint64_t{199} << 12}));
@@ -190,8 +190,8 @@ struct RealQueue {
         if (!chunk || chunk->empty()) break;
         text += *chunk;
       }
-      const std::vector<RecipientOutcome> outcomes = {
-          {.recipient = 0, .state = RecipientState::delivered, .reply = "250 ok"}};
+      std::vector<RecipientOutcome> outcomes(1);
+      outcomes[0].state = RecipientState::delivered;
       EXPECT_TRUE(co_await queue.complete(std::move(*work), outcomes, std::nullopt));
     }
   }
