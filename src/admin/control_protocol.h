@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <boost/json/object.hpp>
+
+#include "admin/commands.h"
+#include "base/result.h"
+#include "queue/queue.h"
+
+/// The language of the control socket, without I/O: one JSON object a line in each direction.
+///
+///     {"verb":"queue.list","after":"","count":100}
+///     {"ok":true,"messages":[...],"more":false}
+///     {"ok":false,"error":"not_found","what":"there is no message 0123456789ABC in the queue"}
+namespace postern::admin {
+
+constexpr std::size_t request_bytes_max = 64 * 1024;  ///< with its line end
+constexpr std::size_t reply_bytes_max = 4 << 20;
+constexpr std::size_t list_count_max = 500;        ///< messages in one reply; then ask on
+constexpr std::size_t recipients_shown_max = 500;  ///< in one reply; then ask on
+
+enum class Verb : std::uint8_t {
+  status,
+  queue_list,
+  queue_show,
+  queue_retry,
+  queue_remove,
+  queue_flush,
+  reload
+};
+/// "queue.list"
+std::string_view verb_name(Verb verb);
+
+struct Request {
+  Verb verb = Verb::status;
+  queue::MessageId id;              ///< show, retry, remove
+  queue::MessageId after;           ///< list: those behind this one
+  std::size_t count = 100;          ///< list: at most so many
+  std::size_t recipients_from = 0;  ///< show: the first recipient to show
+  bool operator==(const Request&) const = default;
+};
+
+/// One line, without its line end. Error: what is wrong with it, for the one who wrote it.
+Result<Request> parse_request(std::string_view line);
+/// The line, without its line end, that parse_request() reads back as the same.
+std::string format_request(const Request& request);
+
+/// Replies. Text that is not printable ASCII (addresses may hold any bytes) stands in them with
+/// \xNN. error_word() is the error's kind: "not_found", "in_use", "failed", ...
+std::string_view error_word(Cause cause);
+boost::json::object error_reply(const Error& error);
+boost::json::object ok_reply();
+boost::json::object status_reply(const Status& status, WallTime now);
+/// `more`: messages follow behind the last.
+boost::json::object list_reply(const std::vector<queue::Queue::Summary>& messages, bool more);
+boost::json::object show_reply(const queue::QueuedMessage& message, std::size_t recipients_from);
+/// A reply on one line, without its line end.
+std::string format_reply(const boost::json::object& reply);
+/// A reply line: the object of an ok reply, or the Error that the server sent.
+Result<boost::json::object> parse_reply(std::string_view line);
+
+}  // namespace postern::admin
