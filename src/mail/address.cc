@@ -213,9 +213,10 @@ bool is_address_literal(std::string_view text) {
   // An IPv6 address without its tag looks like one that is named "2001".
   if (!ascii_alpha(tag.front())) return false;
   // RFC 5321 section 4.1.3: General-address-literal = Standardized-tag ":" 1*dcontent
+  // An "@" in it would make the domain another one for whoever looks for the last "@".
   return std::ranges::all_of(tag, [](char c) { return ascii_alnum(c) || c == '-'; }) &&
          std::ranges::all_of(inner.substr(colon + 1), [](char c) {
-           return ascii_printable(c) && c != ' ' && c != '[' && c != ']' && c != '\\';
+           return c > ' ' && c < 0x7f && !std::string_view("[]\\@<>\"").contains(c);
          });
 }
 

@@ -53,6 +53,7 @@ TEST(Address, RefusesWhatIsNone) {
       {"a@[IPv6:192.0.2.7]", AddressError::syntax},
       {"a@[IPv6:zz]", AddressError::syntax},
       {"a@[]", AddressError::syntax},
+      {"a@[tag:b@ours.example]", AddressError::syntax},
       {"a@" + std::string(64, 'x'), AddressError::syntax},
       {"\xc3\xa4@b", AddressError::non_ascii},
       {"a@\xc3\xa4", AddressError::non_ascii},

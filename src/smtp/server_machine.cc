@@ -343,6 +343,7 @@ void ServerMachine::on_starttls(const Command& command) {
 
 void ServerMachine::on_quit(const Command& command) {
   if (!command.argument.empty()) return say_error(replies::no_argument("QUIT"));
+  quit_ = true;
   close_with(replies::goodbye(options_.hostname));
 }
 
@@ -465,6 +466,10 @@ std::optional<ServerMachine::Action> ServerMachine::end_of_data() {
 
 std::uint64_t ServerMachine::content_bytes() const {
   return transaction_ ? transaction_->content_bytes : 0;
+}
+
+const Reply* ServerMachine::data_refusal() const {
+  return transaction_ && transaction_->refusal ? &*transaction_->refusal : nullptr;
 }
 
 // --- events

@@ -120,6 +120,10 @@ class ServerMachine {
     return state_ == State::data || state_ == State::asking_end_data;
   }
   [[nodiscard]] std::uint64_t content_bytes() const;
+  /// Why the data under way is refused, while it is.
+  [[nodiscard]] const Reply* data_refusal() const;
+  /// The client ended the session by QUIT and expects nothing more.
+  [[nodiscard]] bool quit() const { return quit_; }
   /// RFC 2920 section 3.1: how often a client sent on without waiting where it must wait.
   [[nodiscard]] std::size_t unsynchronized() const { return unsynchronized_; }
   [[nodiscard]] std::size_t errors() const { return errors_; }
@@ -184,6 +188,7 @@ class ServerMachine {
   Greeting greeting_ = Greeting::none;
   bool skipping_ = false;  // an over-long command line is being passed over
   bool shutting_down_ = false;
+  bool quit_ = false;
   bool drop_due_ = false;  // DropTransaction must be told before anything else
   std::size_t pending_used_ = 0;
   std::string pending_;  // input not used yet

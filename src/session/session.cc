@@ -1,0 +1,349 @@
+#include "session/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mail/received.h"
+#include "session/relay_control.h"
+#include "session/reply_for_error.h"
+#include "session/session_log.h"
+#include "session/trace_header.h"
+
+namespace postern::session {
+namespace {
+
+/// How long and how much is read from a client that was cut off, so that it gets to see why: bytes
+/// left unread would reset the connection and take our last reply with it.
+constexpr Duration linger_timeout = std::chrono::seconds(2);
+constexpr int linger_reads_max = 8;
+
+constexpr std::string_view cause_word(Cause cause) {
+  switch (cause) {
+    case Cause::timed_out:
+      return "timeout";
+    case Cause::cancelled:
+      return "ended by us";
+    default:
+      return "connection lost";
+  }
+}
+
+}  // namespace
+
+Session::Session(Parts parts, std::unique_ptr<io::Stream> stream)
+    : world_(parts.world),
+      ports_(parts.ports),
+      buffers_(parts.buffers),
+      options_(std::move(parts.options)),
+      start_tls_(std::move(parts.start_tls)),
+      stream_(std::move(stream)),
+      client_(stream_->remote()),
+      check_(ports_.unknown_ip.start(client_.address)),
+      machine_(options_->smtp, start_tls_ ? Machine::TlsOffer::starttls : Machine::TlsOffer::none) {
+}
+
+io::Task<> Session::run() {
+  if (options_->greeting_delay > Duration::zero()) co_await wait_before_greeting();
+  while (!closed_) co_await step(machine_.next());
+  ports_.log.line(Severity::debug, "closed",
+                  {{"client", client_.text()},
+                   {"helo", machine_.helo()},
+                   {"errors", static_cast<std::uint64_t>(machine_.errors())},
+                   {"unsynchronized", static_cast<std::uint64_t>(machine_.unsynchronized())}});
+}
+
+io::Task<> Session::step(Machine::Action action) {
+  if (const auto* wait = std::get_if<Machine::Read>(&action)) {
+    co_await read(*wait);
+  } else if (auto* output = std::get_if<Machine::Send>(&action)) {
+    co_await send(std::move(*output));
+  } else if (const auto* mail = std::get_if<Machine::CheckMail>(&action)) {
+    sender_ = mail->envelope->reverse_path;
+    machine_.accept();
+  } else if (const auto* rcpt = std::get_if<Machine::CheckRcpt>(&action)) {
+    co_await check_recipient(*rcpt);
+  } else if (const auto* start = std::get_if<Machine::StartData>(&action)) {
+    co_await start_data(*start);
+  } else if (const auto* body = std::get_if<Machine::Body>(&action)) {
+    co_await take_body(body->bytes);
+  } else if (std::holds_alternative<Machine::EndData>(action)) {
+    co_await end_data();
+  } else if (std::holds_alternative<Machine::DropTransaction>(action)) {
+    drop_transaction();
+  } else if (std::holds_alternative<Machine::StartTls>(action)) {
+    co_await start_tls();
+  } else if (std::holds_alternative<Machine::Close>(action)) {
+    co_await close();
+  }
+}
+
+// --- the connection
+
+io::Task<> Session::wait_before_greeting() {
+  const io::Deadline deadline = world_.clock.in(options_->greeting_delay);
+  const auto early = co_await stream_->readable(deadline);
+  if (!early) {
+    if (early.error().cause != Cause::timed_out) lost(early.error());
+    co_return;
+  }
+  BufferPool::Loan buffer(buffers_);
+  const auto count = co_await stream_->read_some(*buffer, deadline);
+  if (!count || *count == 0)
+    machine_.peer_closed();
+  else
+    machine_.feed({(*buffer).data(), *count});
+}
+
+io::Deadline Session::deadline_of(const Machine::Read& read) {
+  const io::Deadline deadline = world_.clock.in(read.timeout);
+  switch (read.wait) {
+    case Machine::Wait::command:
+      command_deadline_ = deadline;
+      return deadline;
+    case Machine::Wait::rest_of_command:
+      // Against one byte every few minutes: the whole line has one deadline.
+      command_deadline_ = command_deadline_.is_never() ? deadline : command_deadline_;
+      return command_deadline_;
+    case Machine::Wait::data:
+      break;
+  }
+  return message_ ? deadline.sooner(message_->deadline) : deadline;
+}
+
+io::Task<> Session::read(Machine::Read read) {
+  const io::Deadline deadline = deadline_of(read);
+  waiting_for_command_ = read.wait != Machine::Wait::data;
+  const auto ready = co_await stream_->readable(deadline);
+  waiting_for_command_ = false;
+  if (!ready) {
+    lost(ready.error());
+    co_return;
+  }
+  BufferPool::Loan buffer(buffers_);
+  const auto count = co_await stream_->read_some(*buffer, deadline);
+  if (!count)
+    lost(count.error());
+  else if (*count == 0)
+    lost({Persistence::temporary, Blame::peer, Cause::closed, "end of stream"});
+  else
+    machine_.feed({(*buffer).data(), *count});
+}
+
+io::Task<> Session::send(Machine::Send send) {
+  const auto sent = co_await stream_->write_all(send.bytes, world_.clock.in(send.timeout));
+  if (sent) co_return;
+  // The client does not read: nothing more can be told to it.
+  if (message_) lost(sent.error());
+  machine_.peer_closed();
+}
+
+void Session::lost(const Error& error) {
+  if (message_)
+    ports_.log.line(Severity::info, "message_lost",
+                    {{"client", client_.text()},
+                     {"helo", machine_.helo()},
+                     {"sender", sender_},
+                     {"cause", cause_word(error.cause)},
+                     {"bytes", machine_.content_bytes()},
+                     {"id", message_->queue_id}});
+  if (error.cause == Cause::timed_out)
+    machine_.timed_out();
+  else
+    machine_.peer_closed();
+}
+
+io::Task<> Session::start_tls() {
+  auto encrypted =
+      co_await start_tls_(std::move(stream_), world_.clock.in(options_->handshake_timeout));
+  if (!encrypted) {
+    ports_.log.line(Severity::info, "handshake_failed",
+                    {{"client", client_.text()}, {"what", encrypted.error().what}});
+    closed_ = true;
+    co_return;
+  }
+  stream_ = *std::move(encrypted);
+  machine_.tls_started();
+}
+
+io::Task<> Session::close() {
+  closed_ = true;
+  if (!stream_) co_return;
+  stream_->shutdown_write();
+  if (!machine_.quit()) {
+    const io::Deadline deadline = world_.clock.in(linger_timeout);
+    for (int i = 0; i < linger_reads_max; ++i) {
+      if (!co_await stream_->readable(deadline)) break;
+      BufferPool::Loan buffer(buffers_);
+      const auto count = co_await stream_->read_some(*buffer, deadline);
+      if (!count || *count == 0) break;
+    }
+  }
+  stream_->close();
+}
+
+io::Task<> Session::dismiss() {
+  machine_.shut_down();
+  if (!waiting_for_command_ || closed_) co_return;
+  waiting_for_command_ = false;
+  while (true) {
+    auto action = machine_.next();
+    if (auto* output = std::get_if<Machine::Send>(&action)) {
+      // Best effort: the reader's error tells the same.
+      (void)co_await stream_->write_all(output->bytes, world_.clock.in(linger_timeout));
+    } else if (std::holds_alternative<Machine::DropTransaction>(action)) {
+      drop_transaction();
+    } else {
+      break;
+    }
+  }
+  if (stream_) {
+    stream_->shutdown_write();
+    stream_->close();
+  }
+}
+
+void Session::abort() {
+  if (stream_) stream_->close();
+}
+
+// --- the transaction
+
+io::Task<> Session::check_recipient(Machine::CheckRcpt check) {
+  const std::string protocol =
+      mail::protocol_word(machine_.greeting() == smtp::Greeting::ehlo, machine_.tls());
+  const RelayDecision relay = decide_relay(*options_, client_.address, *check.mailbox);
+  if (!may_relay(relay)) {
+    const smtp::Reply reply = relay_refusal(relay, *check.mailbox);
+    const RecipientDecision decision{client_.address,
+                                     machine_.helo(),
+                                     protocol,
+                                     sender_,
+                                     check.recipient->address,
+                                     check_->ready(),
+                                     relay_decision_name(relay),
+                                     reply};
+    log_refused(ports_.log, decision);
+    if (options_->postfix_rejects) log_postfix_reject(ports_.log, decision);
+    machine_.answer(reply);
+    co_return;
+  }
+  const policy::UnknownIpVerdict* verdict = co_await check_->verdict();
+  if (const auto reply = smtp::Reply::parse_line(verdict->reply)) {
+    const RecipientDecision decision{client_.address,
+                                     machine_.helo(),
+                                     protocol,
+                                     sender_,
+                                     check.recipient->address,
+                                     verdict,
+                                     policy::state_name(verdict->state),
+                                     *reply};
+    if (verdict->enforced) {
+      log_refused(ports_.log, decision);
+      if (options_->postfix_rejects) log_postfix_reject(ports_.log, decision);
+      machine_.answer(*reply);
+      co_return;
+    }
+    log_would_refuse(ports_.log, decision);
+  }
+  // RFC 5321 section 4.5.1: <postmaster> is the postmaster of this host.
+  if (check.mailbox->domain.empty())
+    check.recipient->address = options_->postmaster.empty()
+                                   ? "postmaster@" + options_->smtp.hostname
+                                   : options_->postmaster;
+  machine_.accept();
+}
+
+io::Task<> Session::start_data(Machine::StartData start) {
+  const policy::UnknownIpVerdict* verdict = check_->ready();
+  const std::string protocol =
+      mail::protocol_word(machine_.greeting() == smtp::Greeting::ehlo, machine_.tls());
+  const WallTime now = world_.clock.wall_now();
+  auto intake = ports_.queue.begin(
+      *start.envelope, {client_.address, confirmed_name(verdict), machine_.helo(), protocol, now});
+  if (!intake) {
+    ports_.log.line(Severity::warning, "queue_failed",
+                    {{"client", client_.text()}, {"what", intake.error().what}});
+    machine_.answer(reply_for_error(intake.error()));
+    co_return;
+  }
+  std::string id = (*intake)->id().text();
+  message_.reset(new Message{*std::move(intake),
+                             TraceFilter(options_->smtp.hostname),
+                             std::move(id),
+                             sender_,
+                             start.envelope->recipients.size(),
+                             world_.clock.in(options_->data_total_timeout),
+                             {}});
+  const std::string trace =
+      compose_trace({options_->smtp.hostname, client_.address, machine_.helo(), protocol,
+                     message_->queue_id, *start.envelope, verdict, now});
+  const auto written = co_await message_->intake->append(trace);
+  if (written) {
+    machine_.accept();
+    co_return;
+  }
+  ports_.log.line(Severity::warning, "queue_failed",
+                  {{"client", client_.text()}, {"what", written.error().what}});
+  machine_.answer(reply_for_error(written.error()));
+}
+
+io::Task<> Session::append(std::string_view bytes) {
+  const auto written = co_await message_->intake->append(bytes);
+  if (written) co_return;
+  ports_.log.line(
+      Severity::warning, "queue_failed",
+      {{"client", client_.text()}, {"id", message_->queue_id}, {"what", written.error().what}});
+  machine_.refuse_data(reply_for_error(written.error()));
+}
+
+io::Task<> Session::take_body(std::string_view bytes) {
+  message_->passed.clear();
+  message_->filter.feed(bytes, message_->passed);
+  if (message_->filter.received_count() > options_->received_max) {
+    // RFC 5321 section 6.3: a message that has passed so many hosts goes in a circle.
+    machine_.refuse_data({554, {5, 4, 6}, "Too many hops: this message goes in a circle"});
+    co_return;
+  }
+  if (!message_->passed.empty()) co_await append(message_->passed);
+}
+
+io::Task<> Session::end_data() {
+  message_->passed.clear();
+  message_->filter.finish(message_->passed);
+  Result<queue::MessageId> committed = queue::MessageId{};
+  Result<> written{};
+  if (!message_->passed.empty()) written = co_await message_->intake->append(message_->passed);
+  if (written)
+    committed = co_await message_->intake->commit();
+  else
+    committed = fail(std::move(written).error());
+  const std::unique_ptr<Message> message = std::exchange(message_, nullptr);
+  if (!committed) {
+    ports_.log.line(
+        Severity::warning, "queue_failed",
+        {{"client", client_.text()}, {"id", message->queue_id}, {"what", committed.error().what}});
+    machine_.answer(reply_for_error(committed.error()));
+    co_return;
+  }
+  ports_.log.line(Severity::info, "accepted",
+                  {{"client", client_.text()},
+                   {"helo", machine_.helo()},
+                   {"sender", message->sender},
+                   {"recipients", static_cast<std::uint64_t>(message->recipients)},
+                   {"bytes", machine_.content_bytes()},
+                   {"id", committed->text()}});
+  machine_.answer({250, {2, 0, 0}, "Queued as " + committed->text()});
+}
+
+void Session::drop_transaction() {
+  if (message_ && machine_.data_refusal() != nullptr)
+    ports_.log.line(Severity::info, "message_refused",
+                    {{"client", client_.text()},
+                     {"helo", machine_.helo()},
+                     {"sender", sender_},
+                     {"id", message_->queue_id},
+                     {"reply", machine_.data_refusal()->text()}});
+  message_.reset();
+}
+
+}  // namespace postern::session

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/log.h"
+#include "io/world.h"
+#include "policy/unknown_ip.h"
+#include "queue/queue.h"
+#include "session/buffer_pool.h"
+#include "session/options.h"
+#include "session/trace_filter.h"
+#include "smtp/server_machine.h"
+
+namespace postern::session {
+
+/// What a server's sessions decide with and write to. All of it outlives them.
+struct Ports {
+  queue::Queue& queue;
+  policy::UnknownIpCheck& unknown_ip;
+  Log& log;
+};
+
+/// The server's side of a TLS handshake: takes the plaintext stream, gives the encrypted one. On
+/// error the stream is gone. Nothing that was read before counts after it.
+using StartTls = std::function<io::Task<Result<std::unique_ptr<io::Stream>>>(
+    std::unique_ptr<io::Stream>, io::Deadline)>;
+
+/// One inbound connection: drives a server machine, asks policy at RCPT, streams data to the queue.
+/// Lives on one shard, in a task of its server; ends by itself in bounded time. While it waits for
+/// a command it holds no buffer and no transaction.
+class Session {
+ public:
+  struct Parts {
+    const io::World& world;
+    Ports ports;
+    BufferPool& buffers;
+    SharedOptions options;
+    StartTls start_tls;  ///< empty: STARTTLS is not offered
+  };
+  /// Starts the check of the client's address at once, so that its lookups overlap with the
+  /// greeting. References in `parts` outlive the session.
+  Session(Parts parts, std::unique_ptr<io::Stream> stream);
+
+  /// The whole session.
+  io::Task<> run();
+  /// The server ends: a session that waits for a command gets 421 now, one with data under way may
+  /// finish it. May be called while run() is under way; the session outlives the call.
+  io::Task<> dismiss();
+  /// Ends the connection at once.
+  void abort();
+
+  [[nodiscard]] const Endpoint& client() const { return client_; }
+
+ private:
+  using Machine = smtp::ServerMachine;
+  /// From the acceptance of DATA on.
+  struct Message {
+    std::unique_ptr<queue::Intake> intake;
+    TraceFilter filter;
+    std::string queue_id;
+    std::string sender;
+    std::size_t recipients = 0;
+    io::Deadline deadline;
+    std::string passed;  // content on its way from the filter to the intake
+  };
+
+  io::Task<> wait_before_greeting();
+  io::Task<> step(Machine::Action action);
+  io::Task<> read(Machine::Read read);
+  io::Task<> send(Machine::Send send);
+  io::Task<> check_recipient(Machine::CheckRcpt check);
+  io::Task<> start_data(Machine::StartData start);
+  io::Task<> take_body(std::string_view bytes);
+  io::Task<> end_data();
+  io::Task<> append(std::string_view bytes);
+  io::Task<> start_tls();
+  io::Task<> close();
+  void drop_transaction();
+  io::Deadline deadline_of(const Machine::Read& read);
+  void lost(const Error& error);
+
+  const io::World& world_;
+  Ports ports_;
+  BufferPool& buffers_;
+  SharedOptions options_;
+  StartTls start_tls_;
+  std::unique_ptr<io::Stream> stream_;
+  Endpoint client_;
+  std::shared_ptr<policy::PendingCheck> check_;
+  Machine machine_;
+  io::Deadline command_deadline_ = io::Deadline::never();
+  std::string sender_;
+  std::unique_ptr<Message> message_;
+  bool waiting_for_command_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace postern::session

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string_view>
+
+#include "base/ip.h"
+#include "base/log.h"
+#include "policy/unknown_ip.h"
+#include "smtp/reply.h"
+
+namespace postern::session {
+
+/// What a decision about one recipient stands on; views that live during the call.
+struct RecipientDecision {
+  const IpAddress& client;
+  std::string_view helo;
+  std::string_view protocol;
+  std::string_view sender;
+  std::string_view recipient;
+  const policy::UnknownIpVerdict* verdict = nullptr;  ///< nullptr: relay control decided
+  std::string_view cause;                             ///< a state, or what relay control said
+  const smtp::Reply& reply;                           ///< given, or what would have been given
+};
+
+/// `event=refused`, one line for each recipient.
+void log_refused(Log& log, const RecipientDecision& decision);
+/// `event=would_refuse`: observed only, the recipient was accepted.
+void log_would_refuse(Log& log, const RecipientDecision& decision);
+/// The same refusal as Postfix would write it, for the programs that read its log:
+/// "NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 450 4.7.25 ...; from=<> to=<> proto= helo=<>".
+void log_postfix_reject(Log& log, const RecipientDecision& decision);
+std::string postfix_reject(const RecipientDecision& decision);
+
+}  // namespace postern::session

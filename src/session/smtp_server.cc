@@ -1,0 +1,139 @@
+#include "session/smtp_server.h"
+
+#include <utility>
+
+namespace postern::session {
+namespace {
+
+/// After a failed accept: long enough not to spin, short enough not to be felt.
+constexpr Duration accept_pause = std::chrono::milliseconds(100);
+/// The buffer of a fresh socket is empty, so this passes only for a peer that is gone.
+constexpr Duration turn_away_timeout = std::chrono::seconds(1);
+/// Events that any peer can cause at will are logged once in this time, with their number.
+constexpr Duration log_interval = std::chrono::seconds(1);
+/// A reload may raise Options::sessions_max up to this.
+constexpr std::size_t tasks_max = 1'000'000;
+
+}  // namespace
+
+SmtpServer::SmtpServer(const io::World& world, Ports ports, SharedOptions options)
+    : world_(world),
+      ports_(ports),
+      options_(std::move(options)),
+      session_ended_(world_.clock),
+      tasks_(world_.executor, world_.clock, tasks_max) {}
+
+SmtpServer::~SmtpServer() = default;
+
+Result<> SmtpServer::listen(Endpoint at) {
+  TRY(auto listener, world_.network.listen(at));
+  return listen_on(std::move(listener));
+}
+
+Result<> SmtpServer::listen_on(std::unique_ptr<io::Listener> listener) {
+  if (listeners_.size() >= listeners_max)
+    return operator_failure(Cause::limit, "too many addresses to listen on");
+  listeners_.push_back(std::move(listener));
+  if (!tasks_.spawn("smtp accept", accept_from(listeners_.back())))
+    return our_failure(Cause::cancelled, "the server is stopping");
+  return {};
+}
+
+std::vector<Endpoint> SmtpServer::endpoints() const {
+  std::vector<Endpoint> endpoints;
+  for (const auto& listener : listeners_) endpoints.push_back(listener->local());
+  return endpoints;
+}
+
+SmtpServer::Counts SmtpServer::counts() const {
+  return {sessions_.size(), accepted_, turned_away_};
+}
+
+io::Task<> SmtpServer::accept_from(std::shared_ptr<io::Listener> listener) {
+  while (!stopping_) {
+    auto stream = co_await listener->accept();
+    if (stream) {
+      co_await admit(*std::move(stream));
+      continue;
+    }
+    if (stream.error().cause == Cause::cancelled) co_return;
+    if (log_allowed())
+      ports_.log.line(Severity::warning, "accept_failed",
+                      {{"at", listener->local().text()}, {"what", stream.error().what}});
+    co_await world_.clock.sleep_for(accept_pause);
+  }
+}
+
+io::Task<> SmtpServer::admit(std::unique_ptr<io::Stream> stream) {
+  ++accepted_;
+  const IpAddress client = stream->remote().address;
+  if (stopping_) co_return co_await turn_away(std::move(stream), "shutting down");
+  if (sessions_.size() >= options_->sessions_max)
+    co_return co_await turn_away(std::move(stream), "too many connections");
+  const auto of_client = sessions_by_client_.find(client);
+  if (of_client != sessions_by_client_.end() &&
+      of_client->second >= options_->sessions_per_client_max)
+    co_return co_await turn_away(std::move(stream), "too many connections from your address");
+  ++sessions_by_client_[client];
+  const auto place = sessions_.insert(
+      sessions_.end(),
+      std::make_shared<Session>(Session::Parts{world_, ports_, buffers_, options_, start_tls_},
+                                std::move(stream)));
+  if (!tasks_.spawn("smtp session", serve(place))) forget(place);
+}
+
+io::Task<> SmtpServer::serve(Sessions::iterator place) {
+  co_await (*place)->run();
+  forget(place);
+  session_ended_.wake_all();
+}
+
+void SmtpServer::forget(Sessions::iterator place) {
+  const auto of_client = sessions_by_client_.find((*place)->client().address);
+  if (--of_client->second == 0) sessions_by_client_.erase(of_client);
+  sessions_.erase(place);
+}
+
+io::Task<> SmtpServer::turn_away(std::unique_ptr<io::Stream> stream, std::string_view why) {
+  ++turned_away_;
+  log_turned_away(*stream, why);
+  // RFC 5321 section 3.1: a server that cannot serve now may greet with a refusal; 421 closes.
+  const smtp::Reply reply(421, {4, 3, 2},
+                          options_->smtp.hostname + " " + std::string(why) + ", try again later");
+  // Best effort: the client will see the end of the connection in any case.
+  (void)co_await stream->write_all(reply.format(), world_.clock.in(turn_away_timeout));
+  stream->shutdown_write();
+  stream->close();
+}
+
+bool SmtpServer::log_allowed() {
+  const SteadyTime now = world_.clock.now();
+  if (now < next_log_) {
+    ++unlogged_;
+    return false;
+  }
+  next_log_ = now + log_interval;
+  return true;
+}
+
+void SmtpServer::log_turned_away(const io::Stream& stream, std::string_view why) {
+  if (!log_allowed()) return;
+  ports_.log.line(Severity::info, "busy",
+                  {{"client", stream.remote().text()},
+                   {"why", why},
+                   {"sessions", static_cast<std::uint64_t>(sessions_.size())},
+                   {"more", std::exchange(unlogged_, 0)}});
+}
+
+io::Task<> SmtpServer::stop(io::Deadline deadline) {
+  stopping_ = true;
+  for (const auto& listener : listeners_) listener->close();
+  // Sessions end while others are told, so a copy is walked, which also keeps them.
+  for (const auto& session : Sessions(sessions_)) co_await session->dismiss();
+  while (!sessions_.empty() && co_await session_ended_.wait(deadline)) {
+  }
+  for (const auto& session : Sessions(sessions_)) session->abort();
+  co_await tasks_.join();
+}
+
+}  // namespace postern::session

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace postern::session {
+
+/// Passes a message's content through while it arrives and works on its header section: removes
+/// Authentication-Results fields that claim our name (RFC 8601 section 5) and counts Received
+/// fields (RFC 5321 section 6.3). The body passes untouched. Any chunking gives the same. Holds one
+/// header field, at most held_bytes_max of it.
+///
+/// Only the empty line ends the header section here, not a line that is no field: readers behind us
+/// may pass over such a line, and a forged result behind it would be believed.
+class TraceFilter {
+ public:
+  static constexpr std::size_t held_bytes_max = 16 * 1024;
+
+  explicit TraceFilter(std::string authserv_id) : authserv_id_(std::move(authserv_id)) {}
+
+  /// Appends to `out` what of the content is certain to stay.
+  void feed(std::string_view content, std::string& out);
+  /// The content has ended.
+  void finish(std::string& out);
+
+  [[nodiscard]] std::size_t received_count() const { return received_count_; }
+  [[nodiscard]] std::size_t removed_count() const { return removed_count_; }
+
+ private:
+  enum class State : std::uint8_t {
+    line_start,  ///< the next byte tells whether the field goes on
+    holding,     ///< in a field that is not decided yet
+    passing,     ///< in the rest of one that stays
+    dropping,    ///< in the rest of one that goes
+    pass_start,  ///< line_start behind a decided field that stays
+    drop_start,  ///< line_start behind a decided field that goes
+    body,
+  };
+  void step(char c, std::string& out);
+  void start_line(char c, std::string& out);
+  /// Decides the held field; true: it stays (and was appended).
+  bool decide(std::string& out);
+
+  std::string authserv_id_;
+  State state_ = State::line_start;
+  std::string held_;
+  std::size_t received_count_ = 0;
+  std::size_t removed_count_ = 0;
+};
+
+}  // namespace postern::session
