@@ -111,7 +111,7 @@ class Words(Case):
         self.assert_says(self.check({"src/io/real/a.cc": "", "src/io/sim/a.cc": text}), "src/io/sim/a.cc:1")
 
     def test_own_names_are_not_mistaken(self):
-        self.assertEqual(self.check({"src/queue/a.cc": "// std::mutex would do\nvoid f() { clock.sleep_for(1s); group->random(); "
+        self.assertEqual(self.check({"src/queue/a.cc": "// std::mutex would do\nvoid f() { clock.sleep_for(1s); co_await sleep(1s); poll(); "
                                                        'file.open("a"); say("sleep(1)"); }\n'}), [])
 
     def test_vocabulary(self):

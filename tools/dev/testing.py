@@ -11,7 +11,7 @@ from shell import BUILD, ROOT, Failed, environment, run, say
 
 PRESET = "dev"
 RUNNERS = ("tests/e2e/run", "tests/interop/run")
-SUMMARY = re.compile(r"^(?:[\w-]+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
+SUMMARY = re.compile(r"^(?:[\w-]+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?(?:: .*)?$")
 
 
 class Count:
