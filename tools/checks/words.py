@@ -33,9 +33,10 @@ def _banned(tree: Tree, rules: list[dict]) -> list[Finding]:
             if is_test(path) and not rule["tests"]:
                 continue
             for match in pattern.finditer(code):
+                name = re.sub(r"^[^\w:]+|^return\s+", "", match.group().strip())
                 where = ", ".join(f"src/{folder}" for folder in rule["allowed"])
-                found.append(Finding(path, code.count("\n", 0, match.start()) + 1,
-                                     f"{rule['what']} ({match.group().strip()}) outside {where}: use {rule['instead']}"))
+                found.append(Finding(path, code.count("\n", 0, match.end() - 1) + 1,
+                                     f"{rule['what']} ({name}) outside {where}: use {rule['instead']}"))
     return found
 
 
