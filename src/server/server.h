@@ -11,7 +11,7 @@
 #include "delivery/options.h"
 #include "dns/resolver.h"
 #include "io/world.h"
-#include "net/tls_stream.h"
+#include "net/tls_context.h"
 #include "policy/unknown_ip.h"
 #include "queue/queue.h"
 #include "session/options.h"
@@ -29,7 +29,7 @@ struct ServerOptions {
   std::string version;         ///< as `status` tells it
   /// For STARTTLS inbound; null: not offered. Loaded by the caller, while it may still read the
   /// key.
-  std::shared_ptr<net::TlsContext> tls;
+  std::shared_ptr<const net::TlsContext> tls;
 };
 
 /// One Postern: session, policy, queue and delivery, put together. Lives on one shard.

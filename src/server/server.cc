@@ -1,0 +1,135 @@
+#include "server/server.h"
+
+#include <optional>
+#include <utility>
+
+#include "admin/control_server.h"
+#include "delivery/dispatcher.h"
+#include "server/queue_commands.h"
+#include "server/tls_ports.h"
+#include "session/smtp_server.h"
+
+namespace postern::server {
+namespace {
+
+std::string_view mode_name(policy::UnknownIpMode mode) {
+  switch (mode) {
+    case policy::UnknownIpMode::off:
+      return "off";
+    case policy::UnknownIpMode::observe:
+      return "observe";
+    case policy::UnknownIpMode::enforce:
+      return "enforce";
+  }
+  return "";
+}
+
+// What shares a route shares connections and back-off: the queue asks for it by recipient domain.
+queue::QueueOptions queue_options(queue::QueueOptions options, const delivery::RouteTable& routes) {
+  if (!options.destination_of)
+    options.destination_of = [&routes](std::string_view domain) {
+      return routes.destination_of(domain);
+    };
+  return options;
+}
+
+}  // namespace
+
+struct Server::Parts {
+  Parts(const io::World& the_world, Log& the_log, dns::Resolver& the_resolver, queue::Store& store,
+        ServerOptions options)
+      : world(the_world),
+        log(the_log),
+        resolver(the_resolver),
+        version(options.version),
+        mode(options.unknown_ip.mode),
+        routes(options.delivery.routes),
+        queue(world, store, log, queue_options(std::move(options.queue), routes)),
+        check(world, resolver, options.unknown_ip),
+        dispatcher(world, queue, resolver, &tls_client, log, options.delivery),
+        smtp(world, {queue, check, log}, std::make_shared<session::Options>(options.session)),
+        hostname(options.session.smtp.hostname),
+        commands(queue, dispatcher, [this] { return status(); }),
+        started(world.clock.wall_now()) {
+    smtp.set_tls(inbound_tls(options.tls));
+    if (!options.control_socket.empty())
+      control.emplace(world, log, commands, admin::ControlOptions{.path = options.control_socket});
+  }
+
+  admin::Status status() const {
+    admin::Status status;
+    status.version = version;
+    status.hostname = hostname;
+    for (const Endpoint& endpoint : smtp.endpoints()) status.listening.push_back(endpoint.text());
+    status.started = started;
+    status.unknown_ip_mode = mode_name(mode);
+    status.draining = stopping;
+    status.sessions = smtp.counts().sessions;
+    status.queue = queue.counts();
+    return status;
+  }
+
+  io::World world;
+  Log& log;
+  dns::Resolver& resolver;
+  std::string version;
+  policy::UnknownIpMode mode;
+  delivery::RouteTable routes;
+  TlsClientPort tls_client;
+  queue::Queue queue;
+  policy::UnknownIpCheck check;
+  delivery::Dispatcher dispatcher;
+  session::SmtpServer smtp;
+  std::string hostname;
+  QueueCommands commands;
+  std::optional<admin::ControlServer> control;
+  WallTime started;
+  bool stopping = false;
+};
+
+Server::Server(const io::World& world, Log& log, dns::Resolver& resolver, queue::Store& store,
+               ServerOptions options)
+    : parts_(std::make_unique<Parts>(world, log, resolver, store, std::move(options))) {}
+
+Server::~Server() = default;
+
+io::Task<Result<>> Server::start(std::vector<std::unique_ptr<io::Listener>> listeners) {
+  CO_TRY_VOID(co_await parts_->queue.recover());
+  if (parts_->control) CO_TRY_VOID(parts_->control->start());
+  parts_->dispatcher.start();
+  for (auto& listener : listeners) CO_TRY_VOID(parts_->smtp.listen_on(std::move(listener)));
+  co_return Result<>{};
+}
+
+io::Task<> Server::stop(io::Deadline deadline) {
+  parts_->stopping = true;
+  co_await parts_->smtp.stop(deadline);
+  co_await parts_->dispatcher.stop(deadline);
+  if (parts_->control) co_await parts_->control->stop();
+  parts_->resolver.stop();
+  co_await parts_->check.stop();
+  co_await parts_->queue.drain();
+}
+
+void Server::reload(ServerOptions options) {
+  parts_->mode = options.unknown_ip.mode;
+  parts_->routes = delivery::RouteTable(options.delivery.routes);
+  parts_->check.set_options(options.unknown_ip);
+  parts_->smtp.set_tls(inbound_tls(options.tls));
+  parts_->smtp.set_options(std::make_shared<session::Options>(std::move(options.session)));
+  parts_->dispatcher.set_options(std::move(options.delivery));
+}
+
+void Server::on_reload_command(std::function<Result<>()> command) {
+  parts_->commands.on_reload(std::move(command));
+}
+
+std::vector<Endpoint> Server::listening() const {
+  return parts_->smtp.endpoints();
+}
+
+queue::Queue& Server::queue() {
+  return parts_->queue;
+}
+
+}  // namespace postern::server
