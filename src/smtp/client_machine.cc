@@ -468,7 +468,7 @@ void ClientMachine::refuse_what_cannot_be_sent() {
         is_safe_address(message_.recipients[i]->address))
       continue;
     outcome = {ClientVerdict::permanent, ClientStage::rcpt, false,
-               Reply(553, {5, 1, 3}, "the recipient's address cannot be sent over SMTP")};
+               Reply(553, {5, 1, 3}, "the recipient's address cannot be sent over SMTP"), false};
   }
   const bool any_left = std::ranges::any_of(
       outcomes_, [](const auto& o) { return o.verdict == ClientVerdict::undecided; });
@@ -492,7 +492,8 @@ void ClientMachine::decide(std::uint32_t recipient, const Reply& reply, ClientSt
 void ClientMachine::decide_undecided(ClientVerdict verdict, const Reply& reply, ClientStage stage,
                                      bool from_peer) {
   for (ClientOutcome& outcome : outcomes_)
-    if (outcome.verdict == ClientVerdict::undecided) outcome = {verdict, stage, from_peer, reply};
+    if (outcome.verdict == ClientVerdict::undecided)
+      outcome = {verdict, stage, from_peer, reply, outcome.by_end};
 }
 
 void ClientMachine::finish_message() {
@@ -511,6 +512,8 @@ void ClientMachine::end_with(ClientStage stage, Cause cause, const Reply& reply,
   // Refused content (a 5xx in its middle) is refused; a 5xx to RSET, or one with which the server
   // ends the connection as a whole, says nothing of the recipients.
   const bool of_message = stage == ClientStage::content && from_peer && reply.is_permanent();
+  for (ClientOutcome& outcome : outcomes_)
+    if (outcome.verdict == ClientVerdict::undecided) outcome.by_end = !of_message;
   decide_undecided(of_message ? ClientVerdict::permanent : ClientVerdict::temporary, reply, stage,
                    from_peer);
   finish_message();

@@ -72,6 +72,7 @@ struct ClientOutcome {
   ClientStage stage = ClientStage::idle;
   bool from_peer = false;  ///< `reply` is the server's; otherwise our own words in its form
   Reply reply;
+  bool by_end = false;  ///< undecided when the connection ended: another host may be tried
 };
 
 /// How the connection ended, when it was not by our QUIT.

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+#include "delivery/courier.h"
+#include "delivery/surroundings.h"
+#include "io/task_group.h"
+
+namespace postern::delivery {
+
+/// The sending half of Postern: takes what is due out of the queue, delivers it, and records what
+/// came of it. One shard. Starts up to connections_per_destination_max couriers for each
+/// destination and connections_max in all; a destination that cannot be reached holds back its own
+/// mail only.
+///
+/// Lifecycle: construct, start(), and stop() before it is destroyed. Everything lent outlives it.
+class Dispatcher {
+ public:
+  Dispatcher(const io::World& world, queue::Queue& queue, dns::Resolver& resolver, TlsClient* tls,
+             Log& log, DeliveryOptions options);
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  /// Becomes the queue's listener and begins with what is due already.
+  void start();
+  /// No new work; what is under way may end until `deadline`, then its connections are closed and
+  /// its mail is due again. Resumes when no task is left: at the latest one connect_timeout or
+  /// lookup_timeout after the deadline.
+  io::Task<> stop(io::Deadline deadline);
+  /// Forgets which destinations are dead: the administrator wants an attempt now.
+  void retry_now();
+  /// From now on, for what begins after this (SIGHUP). hostname, postmaster, retry times, limits
+  /// and routes of new destinations follow; connections that stand do not change.
+  void set_options(DeliveryOptions options);
+
+  [[nodiscard]] std::size_t couriers() const { return tasks_.size(); }
+
+ private:
+  void on_due(const std::string& destination);
+  void send_courier(Destination& destination);
+  io::Task<> run_courier(Destination& destination);
+  void courier_ended(Destination& destination);
+  void feed_starved();
+  Destination& destination(const std::string& name);
+  void forget_old_destinations();
+  void close_all();
+
+  Surroundings around_;
+  io::TaskGroup tasks_;
+  std::unordered_map<std::string, std::unique_ptr<Destination>> destinations_;
+  std::set<Courier*> running_;
+  std::set<std::string> starved_;  // have due work, and found the house full
+  io::Clock::TimerId feeder_ = 0;
+};
+
+}  // namespace postern::delivery

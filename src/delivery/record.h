@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "delivery/outcome.h"
+#include "delivery/surroundings.h"
+#include "dsn/compose.h"
+#include "queue/queue.h"
+
+namespace postern::delivery {
+
+/// When a recipient that failed for now is tried again. `attempts`: how many were made before this
+/// one.
+Duration retry_delay(const DeliveryOptions& options, std::uint32_t attempts);
+
+/// What the attempts of one lease came to: one outcome for each of its recipients, in order.
+struct Attempted {
+  std::vector<Outcome> outcomes;
+  /// Set when nothing was tried because the destination is known to be dead: due again then.
+  std::optional<WallTime> not_before;
+};
+
+/// Writes what happened: one log line for each recipient, the report that is owed, and both with
+/// the queue's change in one commit. The lease ends.
+class Recorder {
+ public:
+  explicit Recorder(Surroundings& around) : around_(around) {}
+  io::Task<> record(queue::Lease lease, Attempted attempted);
+
+ private:
+  struct Decision {
+    queue::RecipientOutcome outcome;
+    std::optional<dsn::RecipientResult> report;
+  };
+  Decision decide(const queue::Lease& lease, std::uint32_t recipient, Outcome outcome,
+                  const std::optional<WallTime>& not_before);
+  void log(const queue::Lease& lease, const Decision& decision, const Outcome& outcome);
+  io::Task<queue::NewMessage> report(const queue::Lease& lease,
+                                     std::vector<dsn::RecipientResult> results);
+  io::Task<std::string> beginning(const queue::Lease& lease, std::uint64_t bytes_max);
+
+  Surroundings& around_;
+};
+
+}  // namespace postern::delivery
