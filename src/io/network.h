@@ -20,13 +20,16 @@ class Stream {
  public:
   virtual ~Stream() = default;
 
-  /// Resumes when a read would not wait: bytes, end of stream or an error. Holds no buffer
-  /// meanwhile, so that an idle connection costs none.
+  /// Resumes when a read would not wait: bytes, end of stream or an error (rarely it would wait
+  /// after all). Holds no buffer meanwhile, so that an idle connection costs none.
   virtual Task<Result<>> readable(Deadline deadline) = 0;
   /// At least one byte, or 0 at the end of the stream. `into` is not empty and outlives the call.
   virtual Task<Result<std::size_t>> read_some(std::span<char> into, Deadline deadline) = 0;
   /// All bytes or an error; then an unknown part was sent. `bytes` outlives the call.
   virtual Task<Result<>> write_all(std::string_view bytes, Deadline deadline) = 0;
+  /// Sends what the system takes at this moment, perhaps nothing, and never waits: for the last
+  /// bytes of a layer above (TLS's farewell). Not while write_all is under way.
+  virtual std::size_t write_now(std::string_view /*bytes*/) { return 0; }
   /// Ends the connection at once; whatever waits on it resumes with Cause::cancelled. May be called
   /// twice.
   virtual void close() = 0;

@@ -135,6 +135,12 @@ void RealStream::close() {
   if (writer_.waiter != nullptr) writer_.waiter->resume();
 }
 
+std::size_t RealStream::write_now(std::string_view bytes) {
+  if (!socket_.is_open()) return 0;
+  const ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  return count < 0 ? 0 : static_cast<std::size_t>(count);
+}
+
 void RealStream::shutdown_write() {
   if (socket_.is_open()) ::shutdown(socket_.get(), SHUT_WR);
 }

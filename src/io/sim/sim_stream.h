@@ -45,6 +45,7 @@ class SimStream final : public Stream {
   Task<Result<>> readable(Deadline deadline) override;
   Task<Result<std::size_t>> read_some(std::span<char> into, Deadline deadline) override;
   Task<Result<>> write_all(std::string_view bytes, Deadline deadline) override;
+  std::size_t write_now(std::string_view bytes) override;
   void close() override;
   void shutdown_write() override;
   [[nodiscard]] Endpoint local() const override { return mine().endpoint; }
