@@ -3,7 +3,13 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <cstdio>
+
 #include "io/sim/sim_world.h"
+
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#include <sanitizer/allocator_interface.h>
+#endif
 
 namespace postern::queue {
 namespace {
