@@ -17,10 +17,11 @@ struct Dialog {
   std::string codes;
 };
 
-std::vector<Dialog> dialogs() {
-  const std::string ehlo = "EHLO c.example\r\n";
-  const std::string start = ehlo + "MAIL FROM:<a@b.example>\r\n";
-  const std::string ready = start + "RCPT TO:<c@d.example>\r\n";
+const std::string ehlo = "EHLO c.example\r\n";
+const std::string start = ehlo + "MAIL FROM:<a@b.example>\r\n";
+const std::string ready = start + "RCPT TO:<c@d.example>\r\n";
+
+std::vector<Dialog> sequences() {
   return {
       {"a whole session", ready + "DATA\r\nSubject: x\r\n\r\nhi\r\n.\r\nQUIT\r\n",
        "250 250 250 354 250 221"},
@@ -51,6 +52,11 @@ std::vector<Dialog> dialogs() {
       {"the null reverse path", ehlo + "MAIL FROM:<>\r\n", "250 250"},
       {"a blank behind the colon, as many write it", ehlo + "MAIL FROM: <a@b.example>\r\n",
        "250 250"},
+  };
+}
+
+std::vector<Dialog> addresses() {
+  return {
       {"no brackets", ehlo + "MAIL FROM:a@b.example\r\n", "250 501"},
       {"no address", ehlo + "MAIL FROM:\r\n", "250 501"},
       {"no FROM", ehlo + "MAIL <a@b.example>\r\n", "250 501"},
@@ -60,6 +66,11 @@ std::vector<Dialog> dialogs() {
       {"8-bit address", ehlo + "MAIL FROM:<\xc3\xa4@b.example>\r\n", "250 553"},
       {"8-bit in another command", "EHLO \xc3\xa4.example\r\n", "500"},
       {"text glued to the address", ehlo + "MAIL FROM:<a@b.example>SIZE=1\r\n", "250 501"},
+  };
+}
+
+std::vector<Dialog> parameters() {
+  return {
       {"SIZE", ehlo + "MAIL FROM:<a@b.example> SIZE=1000\r\n", "250 250"},
       {"SIZE above the limit", ehlo + "MAIL FROM:<a@b.example> SIZE=99999999\r\n", "250 552"},
       {"SIZE beyond 64 bits", ehlo + "MAIL FROM:<a@b.example> SIZE=99999999999999999999\r\n",
@@ -91,6 +102,11 @@ std::vector<Dialog> dialogs() {
        "250 250 501"},
       {"ORCPT that is no xtext", start + "RCPT TO:<c@d.example> ORCPT=rfc822;a+zz\r\n",
        "250 250 501"},
+  };
+}
+
+std::vector<Dialog> other_commands() {
+  return {
       {"NOOP with text", "NOOP what ever\r\n", "250"},
       {"RSET with text", "RSET x\r\n", "501"},
       {"DATA with text", ready + "DATA x\r\n", "250 250 250 501"},
@@ -113,6 +129,13 @@ std::vector<Dialog> dialogs() {
       {"a line of the greatest length", "NOOP " + std::string(2041, 'x') + "\r\n", "250"},
       {"one byte more", "NOOP " + std::string(2042, 'x') + "\r\n", "500"},
   };
+}
+
+std::vector<Dialog> dialogs() {
+  std::vector<Dialog> all;
+  for (const auto& part : {sequences(), addresses(), parameters(), other_commands()})
+    all.insert(all.end(), part.begin(), part.end());
+  return all;
 }
 
 TEST(ServerMachine, AnswersEveryDialogTheSameInAnyChunks) {
