@@ -35,7 +35,9 @@ HostPort split(std::string_view text) {
     return {text.substr(1, end - 1), rest.empty() ? rest : rest.substr(1), true, ok && rest != ":"};
   }
   const auto colon = text.find(':');
-  if (colon == std::string_view::npos) return {.host = text, .port = {}};
+  // More than one colon: an IPv6 address without brackets, whose end nobody can tell.
+  if (colon == std::string_view::npos || text.find(':', colon + 1) != std::string_view::npos)
+    return {.host = text, .port = {}};
   return {text.substr(0, colon), text.substr(colon + 1), false, colon + 1 < text.size()};
 }
 
@@ -62,7 +64,8 @@ Result<NextHop> parse_next_hop(std::string_view text) {
   if (!parts.ok || parts.host.empty()) return wrong(text, "the host or the port is missing");
   const auto address = IpAddress::parse(parts.host);
   if (parts.bracketed && !address) return wrong(text, "there is no address in the brackets");
-  if (!address && !mail::is_domain(parts.host))
+  const bool bare_v6 = !parts.bracketed && parts.host.contains(':');
+  if (bare_v6 || (!address && !mail::is_domain(parts.host)))
     return wrong(text, "the host is neither a name nor an address (IPv6 needs brackets)");
   hop.host = address ? address->text() : to_lower(parts.host);
   if (parts.port.empty()) return hop;
