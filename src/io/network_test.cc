@@ -116,7 +116,7 @@ struct Pair {
   }
   Task<> write_deadline() {
     co_await make();
-    const std::string much(64 * 1024 * 1024, 'x');
+    const std::string much(16 * 1024 * 1024, 'x');
     auto sent = co_await client->write_all(much, world.clock.in(milliseconds(50)));
     EXPECT_EQ(sent.error().cause, Cause::timed_out);
   }
@@ -128,7 +128,7 @@ struct Pair {
     seen += 'r';
   }
   Task<> note_write(Stream* stream) {
-    const std::string much(64 * 1024 * 1024, 'x');
+    const std::string much(16 * 1024 * 1024, 'x');
     auto sent = co_await stream->write_all(much, Deadline::never());
     EXPECT_EQ(sent.error().cause, Cause::cancelled);
     seen += 'w';

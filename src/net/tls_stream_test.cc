@@ -40,6 +40,7 @@ struct Talk {
   std::unique_ptr<io::Stream> plain_server;
   std::unique_ptr<TlsStream> client;
   std::unique_ptr<TlsStream> server;
+  bool served = false;
 
   io::Deadline soon() { return world.clock.in(seconds(20)); }
 
@@ -54,6 +55,7 @@ struct Talk {
     server = std::make_unique<TlsStream>(std::move(plain_server), server_context);
     const auto done = co_await server->handshake(soon());
     EXPECT_TRUE(done) << done.error().what;
+    served = true;
   }
   io::Task<> secure() {
     co_await connect();
@@ -61,9 +63,7 @@ struct Talk {
     client = std::make_unique<TlsStream>(std::move(plain_client), client_context, "mx.example.org");
     const auto done = co_await client->handshake(soon());
     EXPECT_TRUE(done) << done.error().what;
-    while (server->version() != "TLSv1.3" || server->cipher().empty()) {
-      co_await world.clock.sleep_for(milliseconds(1));
-    }
+    while (!served) co_await world.clock.sleep_for(milliseconds(1));
   }
 
   io::Task<> both_ways() {
@@ -87,7 +87,7 @@ struct Talk {
     EXPECT_TRUE(co_await server->write_all("221 bye\r\n", soon())) << "half open";
     EXPECT_EQ(*co_await client->read_some(buffer, soon()), 9U);
     client->close();
-    EXPECT_EQ((co_await client->write_all("x", soon())).error().cause, Cause::cancelled);
+    EXPECT_EQ((co_await client->read_some(buffer, soon())).error().cause, Cause::cancelled);
     co_await tasks.join();
   }
 
@@ -169,8 +169,9 @@ INSTANTIATE_TEST_SUITE_P(Worlds, Tls, ::testing::Values("real", "sim"),
 TEST(TlsContext, LoadsReloadsAndRefusesFiles) {
   const std::string base = ::testing::TempDir() + "postern-net-test-";
   const TlsContext::Files files{base + "cert.pem", base + "key.pem"};
-  EXPECT_EQ(TlsContext::server({base + "none.pem", base + "none.pem"}).error().cause,
-            Cause::not_found);
+  EXPECT_EQ(
+      TlsContext::server(TlsContext::Files{base + "none.pem", base + "none.pem"}).error().cause,
+      Cause::not_found);
   const PemPair pair = certificate();
   std::ofstream(files.certificate) << pair.certificate;
   std::ofstream(files.key) << pair.key;
