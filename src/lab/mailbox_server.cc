@@ -94,7 +94,7 @@ io::Task<bool> MailboxServer::act(Machine& machine, io::Stream& stream, Transact
                  [&](const Machine::Body& body) { transaction.content += body.bytes; },
                  [&](const Machine::EndData&) {
                    keep(transaction);
-                   machine.accept();
+                   machine.answer(smtp::Reply(250, {2, 0, 0}, "In the mailbox"));
                  },
                  [&](const Machine::DropTransaction&) { transaction = {}; },
                  [](const auto&) {},

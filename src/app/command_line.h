@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace postern::app {
+
+/// What the program's exit status says.
+enum class ExitCode : std::uint8_t {
+  ok = 0,
+  failed = 1,       ///< it did not work, or `check` found problems
+  wrong_usage = 2,  ///< the command line is not understood
+  not_running = 3,  ///< no server answers on the control socket
+};
+
+/// What a command was given.
+struct Arguments {
+  std::string config = "/etc/postern/postern.toml";
+  bool json = false;
+  bool check_only = false;
+  std::string id;
+};
+
+/// One command of the program: `postern queue list` has the name "queue list".
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  std::string_view examples;  ///< lines for --help
+  struct Takes {
+    bool config = false;
+    bool json = false;
+    bool check_only = false;
+    bool id = false;
+  } takes;
+  ExitCode (*run)(const Arguments&) = nullptr;
+};
+
+/// What the command line came to: a command to run, or text to print and the exit status.
+struct Invocation {
+  const Command* command = nullptr;
+  Arguments arguments;
+  ExitCode exit_code = ExitCode::ok;
+  std::string output;  ///< for standard output: --help
+  std::string error;   ///< for standard error
+};
+
+/// `words` are the arguments behind the program's name. `commands` outlives the result.
+Invocation parse_command_line(std::span<const Command> commands,
+                              const std::vector<std::string>& words);
+
+/// Every command of this program.
+std::span<const Command> commands();
+
+}  // namespace postern::app

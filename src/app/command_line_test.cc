@@ -1,0 +1,165 @@
+#include "app/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+
+#include "app/diagnostic.h"
+#include "app/queue_commands.h"
+
+namespace postern::app {
+namespace {
+
+using testing::HasSubstr;
+
+using Words = std::vector<std::string>;
+
+Invocation parse(const Words& words) {
+  return parse_command_line(commands(), words);
+}
+
+struct GoodCase {
+  const char* reason;
+  Words words;
+  const char* command;
+  Arguments expected;
+};
+
+TEST(CommandLine, Understands) {
+  const Arguments defaults;
+  EXPECT_EQ(defaults.config, "/etc/postern/postern.toml");
+  const std::vector<GoodCase> cases = {
+      {"default file", {"run"}, "run", {}},
+      {"file", {"run", "--config", "p.toml"}, "run", {.config = "p.toml"}},
+      {"file with equals sign", {"run", "--config=p.toml"}, "run", {.config = "p.toml"}},
+      {"short", {"check", "-c", "p.toml"}, "check", {.config = "p.toml"}},
+      {"check only", {"run", "--check-only"}, "run", {.check_only = true}},
+      {"json", {"check", "--json"}, "check", {.json = true}},
+      {"list", {"queue", "list", "--json"}, "queue list", {.json = true}},
+      {"show", {"queue", "show", "ABC"}, "queue show", {.id = "ABC"}},
+      {"options behind the id",
+       {"queue", "retry", "ABC", "--config", "p"},
+       "queue retry",
+       {.config = "p", .id = "ABC"}},
+      {"remove", {"queue", "remove", "ABC"}, "queue remove", {.id = "ABC"}},
+      {"flush", {"queue", "flush"}, "queue flush", {}},
+      {"version", {"version"}, "version", {}},
+  };
+  for (const GoodCase& good : cases) {
+    const Invocation invocation = parse(good.words);
+    ASSERT_NE(invocation.command, nullptr) << good.reason << ": " << invocation.error;
+    EXPECT_EQ(invocation.command->name, good.command) << good.reason;
+    EXPECT_EQ(invocation.arguments.config, good.expected.config) << good.reason;
+    EXPECT_EQ(invocation.arguments.json, good.expected.json) << good.reason;
+    EXPECT_EQ(invocation.arguments.check_only, good.expected.check_only) << good.reason;
+    EXPECT_EQ(invocation.arguments.id, good.expected.id) << good.reason;
+  }
+}
+
+struct BadCase {
+  const char* reason;
+  Words words;
+  const char* expected;
+};
+
+TEST(CommandLine, RefusesAndSaysWhatToDo) {
+  const std::vector<BadCase> cases = {
+      {"nothing", {}, "--help"},
+      {"unknown command", {"chekc"}, "did you mean \"check\"?"},
+      {"unknown command of queue", {"queue", "lsit"}, "did you mean \"list\"?"},
+      {"queue alone", {"queue"}, "--help"},
+      {"unknown option", {"run", "--verbose"}, "--verbose"},
+      {"option of another command", {"run", "--json"}, "--json"},
+      {"no id", {"queue", "show"}, "ID"},
+      {"two ids", {"queue", "show", "A", "B"}, "B"},
+      {"no file", {"run", "--config"}, "--config"},
+  };
+  for (const BadCase& bad : cases) {
+    const Invocation invocation = parse(bad.words);
+    EXPECT_EQ(invocation.command, nullptr) << bad.reason;
+    EXPECT_EQ(invocation.exit_code, ExitCode::wrong_usage) << bad.reason;
+    EXPECT_THAT(invocation.error, HasSubstr(bad.expected)) << bad.reason;
+    EXPECT_EQ(invocation.output, "") << bad.reason;
+  }
+}
+
+TEST(CommandLine, EveryCommandHasHelpWithExamples) {
+  for (const Command& command : commands()) {
+    Words words;
+    const auto space = command.name.find(' ');
+    words.emplace_back(command.name.substr(0, space));
+    if (space != std::string_view::npos) words.emplace_back(command.name.substr(space + 1));
+    words.emplace_back("--help");
+    const Invocation invocation = parse(words);
+    EXPECT_EQ(invocation.command, nullptr) << command.name;
+    EXPECT_EQ(invocation.exit_code, ExitCode::ok) << command.name;
+    EXPECT_THAT(invocation.output, HasSubstr("Examples:\n  postern ")) << command.name;
+    EXPECT_THAT(invocation.output, HasSubstr("Exit status: 0 done")) << command.name;
+  }
+  EXPECT_THAT(parse({"--help"}).output, HasSubstr("check"));
+}
+
+TEST(CommandLine, NearestWord) {
+  const std::vector<std::string> known = {"mode", "reply_style", "recipients_max", "deadline"};
+  EXPECT_EQ(nearest("mdoe", known), "mode");
+  EXPECT_EQ(nearest("Mode", known), "mode");
+  EXPECT_EQ(nearest("recipients", known), "recipients_max");
+  EXPECT_EQ(nearest("xyz", known), "");
+  EXPECT_EQ(nearest(std::string(100'000, 'm'), known), "");
+}
+
+class QueueText : public testing::Test {
+ protected:
+  static boost::json::object object(std::string_view text) {
+    return boost::json::parse(text).as_object();
+  }
+  // 2026-11-24T03:25:53Z
+  const WallTime now_ = WallTime(std::chrono::seconds(1795490753));
+};
+
+TEST_F(QueueText, Times) {
+  EXPECT_EQ(time_until("2026-11-24T03:30:05.000Z", now_), "in 4m12s");
+  EXPECT_EQ(time_until("2026-11-24T03:25:00.000Z", now_), "now");
+  EXPECT_EQ(time_since("2026-11-22T01:25:53.000Z", now_), "2d2h ago");
+  EXPECT_EQ(time_since("2026-11-24T03:25:53.000Z", now_), "now");
+  EXPECT_EQ(time_until("soon", now_), "soon");
+  EXPECT_EQ(time_until("2026-13-40T03:30:05.000Z", now_), "2026-13-40T03:30:05.000Z");
+}
+
+TEST_F(QueueText, RowsStandUnderTheirHeads) {
+  const std::string head = queue_table_head();
+  const std::string row =
+      queue_table_row(object(R"({"id":"00000000000AB","reverse_path":"a@example.com","bytes":1234,
+                 "arrived":"2026-11-24T03:25:03.000Z","next_attempt":"2026-11-24T03:30:05.000Z",
+                 "recipients_waiting":2,"in_delivery":false})"),
+                      now_);
+  EXPECT_EQ(row.find("a@example.com"), head.find("SENDER"));
+  EXPECT_EQ(row.find("1234") + 4, head.find("BYTES") + 5);
+  EXPECT_THAT(row, HasSubstr("50s ago"));
+  EXPECT_THAT(row, HasSubstr("in 4m12s"));
+  EXPECT_THAT(queue_table_row(object(R"({"id":"X","reverse_path":"","in_delivery":true})"), now_),
+              testing::AllOf(HasSubstr("under way"), HasSubstr("<> (a report)")));
+}
+
+TEST_F(QueueText, MessageWithItsRecipients) {
+  const std::string text = queue_message_text(
+      object(R"({"id":"X","reverse_path":"a@example.com","client":"192.0.2.7","client_name":"",
+                 "helo":"mx","protocol":"ESMTP","arrived":"2026-11-24T03:25:03.000Z","bytes":5,
+                 "recipients":[{"address":"b@example.net","state":"waiting","attempts":1,
+                   "next_attempt":"2026-11-24T03:30:05.000Z","last_reply":"450 4.2.0 later",
+                   "last_remote":"mx.example.net [192.0.2.9]:25"}, 7]})"),
+      now_);
+  EXPECT_THAT(text, HasSubstr("unknown [192.0.2.7], HELO mx, ESMTP"));
+  EXPECT_THAT(text, HasSubstr("b@example.net\n    waiting after 1 attempt, next in 4m12s\n"));
+  EXPECT_THAT(text, HasSubstr("last: mx.example.net [192.0.2.9]:25: 450 4.2.0 later"));
+}
+
+TEST_F(QueueText, ReplyOfAnotherShapeIsHarmless) {
+  EXPECT_THAT(queue_table_row(object(R"({"id":5,"bytes":"x","arrived":[]})"), now_),
+              HasSubstr("\n"));
+  EXPECT_THAT(queue_message_text(object(R"({"recipients":{}})"), now_), HasSubstr("message"));
+}
+
+}  // namespace
+}  // namespace postern::app

@@ -1,0 +1,88 @@
+#include "app/options.h"
+
+#include "app/version.h"
+
+namespace postern::app {
+namespace {
+
+session::Options session_options(const Configuration& configuration) {
+  session::Options options;
+  options.smtp.hostname = configuration.server.hostname;
+  options.smtp.message_bytes_max = configuration.limits.message_bytes_max;
+  options.smtp.recipients_max = configuration.limits.recipients_max;
+  options.smtp.errors_max = configuration.smtp.errors_max;
+  options.smtp.bare_newline = configuration.smtp.bare_newline == BareNewline::refuse
+                                  ? smtp::BareNewline::refuse
+                                  : smtp::BareNewline::normalize;
+  options.smtp.command_timeout = configuration.smtp.command_timeout;
+  options.smtp.data_timeout = configuration.smtp.data_timeout;
+  options.relay.domains = configuration.relay.domains;
+  options.relay.networks = configuration.relay.networks;
+  options.postmaster = configuration.server.postmaster;
+  options.sessions_max = configuration.limits.sessions_max;
+  options.sessions_per_client_max = configuration.limits.sessions_per_client_max;
+  options.received_max = configuration.limits.received_max;
+  options.postfix_rejects = configuration.log.postfix_rejects;
+  return options;
+}
+
+Result<delivery::DeliveryOptions> delivery_options(const Configuration& configuration) {
+  const Configuration::Delivery& from = configuration.delivery;
+  delivery::DeliveryOptions options;
+  options.hostname = configuration.server.hostname;
+  options.postmaster = configuration.server.postmaster;
+  options.retry = from.retry;
+  options.lifetime = from.lifetime;
+  options.report_lifetime = from.report_lifetime;
+  options.connections_per_destination_max = from.connections_per_destination_max;
+  options.messages_per_connection_max =
+      static_cast<std::uint32_t>(from.messages_per_connection_max);
+  options.connect_timeout = from.connect_timeout;
+  options.starttls = from.starttls == StartTls::opportunistic ? smtp::ClientTls::when_offered
+                                                              : smtp::ClientTls::off;
+  options.port = static_cast<std::uint16_t>(from.port);
+  for (const Configuration::Route& route : configuration.routes) {
+    std::vector<std::string> hops;
+    for (const NextHop& hop : route.next_hop) hops.push_back(hop.text());
+    TRY(auto parsed, delivery::parse_route(route.domain, hops));
+    options.routes.push_back(std::move(parsed));
+  }
+  return options;
+}
+
+}  // namespace
+
+policy::UnknownIpOptions unknown_ip_options(const Configuration::UnknownIp& unknown_ip) {
+  policy::UnknownIpOptions options;
+  options.mode = unknown_ip.mode;
+  options.reply_style = unknown_ip.reply_style;
+  options.deadline = unknown_ip.deadline;
+  options.check_private = unknown_ip.check_private;
+  options.exempt_networks = unknown_ip.exempt_networks;
+  options.no_ptr = unknown_ip.no_ptr;
+  options.bad_name = unknown_ip.bad_name;
+  options.no_forward = unknown_ip.no_forward;
+  options.mismatch = unknown_ip.mismatch;
+  options.temp_error = unknown_ip.temperror;
+  return options;
+}
+
+LogOptions log_options(const Configuration& configuration) {
+  LogOptions options;
+  options.format = configuration.log.format;
+  options.target = configuration.log.target;
+  options.severity = configuration.log.severity;
+  return options;
+}
+
+Result<server::ServerOptions> server_options(const Configuration& configuration) {
+  server::ServerOptions options;
+  options.session = session_options(configuration);
+  options.unknown_ip = unknown_ip_options(configuration.unknown_ip);
+  TRY(options.delivery, delivery_options(configuration));
+  options.control_socket = configuration.server.control_socket;
+  options.version = version;
+  return options;
+}
+
+}  // namespace postern::app

@@ -1,0 +1,152 @@
+#include "app/options.h"
+
+#include <gtest/gtest.h>
+
+namespace postern::app {
+namespace {
+
+Configuration configured(const std::string& text) {
+  const ReadConfiguration read = read_configuration(text, "p.toml", "gw.example.com");
+  EXPECT_FALSE(has_errors(read.diagnostics));
+  return read.configuration;
+}
+
+// The documented default and the room's own must not drift apart.
+TEST(Options, DefaultsAreThoseOfTheRooms) {
+  const auto options = server_options(configured(""));
+  ASSERT_TRUE(options.has_value());
+  const session::Options session;
+  EXPECT_EQ(options->session.smtp.message_bytes_max, session.smtp.message_bytes_max);
+  EXPECT_EQ(options->session.smtp.recipients_max, session.smtp.recipients_max);
+  EXPECT_EQ(options->session.smtp.errors_max, session.smtp.errors_max);
+  EXPECT_EQ(options->session.smtp.bare_newline, session.smtp.bare_newline);
+  EXPECT_EQ(options->session.smtp.command_timeout, session.smtp.command_timeout);
+  EXPECT_EQ(options->session.smtp.data_timeout, session.smtp.data_timeout);
+  EXPECT_EQ(options->session.sessions_max, session.sessions_max);
+  EXPECT_EQ(options->session.sessions_per_client_max, session.sessions_per_client_max);
+  EXPECT_EQ(options->session.received_max, session.received_max);
+  EXPECT_EQ(options->session.postfix_rejects, session.postfix_rejects);
+
+  const policy::UnknownIpOptions unknown_ip;
+  EXPECT_EQ(options->unknown_ip.mode, unknown_ip.mode);
+  EXPECT_EQ(options->unknown_ip.reply_style, unknown_ip.reply_style);
+  EXPECT_EQ(options->unknown_ip.deadline, unknown_ip.deadline);
+  EXPECT_EQ(options->unknown_ip.check_private, unknown_ip.check_private);
+  EXPECT_EQ(options->unknown_ip.no_ptr, unknown_ip.no_ptr);
+  EXPECT_EQ(options->unknown_ip.bad_name, unknown_ip.bad_name);
+  EXPECT_EQ(options->unknown_ip.no_forward, unknown_ip.no_forward);
+  EXPECT_EQ(options->unknown_ip.mismatch, unknown_ip.mismatch);
+  EXPECT_EQ(options->unknown_ip.temp_error, unknown_ip.temp_error);
+
+  const delivery::DeliveryOptions delivery;
+  EXPECT_EQ(options->delivery.retry, delivery.retry);
+  EXPECT_EQ(options->delivery.lifetime, delivery.lifetime);
+  EXPECT_EQ(options->delivery.report_lifetime, delivery.report_lifetime);
+  EXPECT_EQ(options->delivery.connections_per_destination_max,
+            delivery.connections_per_destination_max);
+  EXPECT_EQ(options->delivery.messages_per_connection_max, delivery.messages_per_connection_max);
+  EXPECT_EQ(options->delivery.connect_timeout, delivery.connect_timeout);
+  EXPECT_EQ(options->delivery.starttls, delivery.starttls);
+  EXPECT_EQ(options->delivery.port, delivery.port);
+}
+
+TEST(Options, PassOnWhatTheFileSays) {
+  const auto options = server_options(configured(R"(
+[server]
+hostname = "mx.example.org"
+postmaster = "hostmaster@example.org"
+[limits]
+message_bytes_max = 70000
+recipients_max = 101
+sessions_max = 12
+sessions_per_client_max = 11
+received_max = 13
+[smtp]
+bare_newline = "normalize"
+command_timeout = "14s"
+data_timeout = "15s"
+errors_max = 16
+[relay]
+domains = ["example.org"]
+networks = ["192.0.2.0/24"]
+[unknown_ip]
+mode = "enforce"
+reply_style = "postfix"
+deadline = "17s"
+check_private = true
+exempt_networks = ["198.51.100.0/24"]
+[unknown_ip.actions]
+no_ptr = "550"
+bad_name = "accept"
+no_forward = "tag"
+mismatch = "451"
+temperror = "450"
+[delivery]
+retry = ["18s"]
+lifetime = "19s"
+report_lifetime = "20s"
+connections_per_destination_max = 21
+messages_per_connection_max = 22
+starttls = "off"
+port = 23
+connect_timeout = "24s"
+[[route]]
+domain = "example.org"
+next_hop = ["lmtp://[::1]:24", "smtp://mx.example.net:2525"]
+[log]
+postfix_rejects = true
+format = "json"
+severity = "warning"
+target = "/var/log/postern.log"
+)"));
+  ASSERT_TRUE(options.has_value());
+  const session::Options& session = options->session;
+  EXPECT_EQ(session.smtp.hostname, "mx.example.org");
+  EXPECT_EQ(session.postmaster, "hostmaster@example.org");
+  EXPECT_EQ(session.smtp.message_bytes_max, 70000U);
+  EXPECT_EQ(session.smtp.recipients_max, 101U);
+  EXPECT_EQ(session.sessions_max, 12U);
+  EXPECT_EQ(session.sessions_per_client_max, 11U);
+  EXPECT_EQ(session.received_max, 13U);
+  EXPECT_EQ(session.smtp.bare_newline, smtp::BareNewline::normalize);
+  EXPECT_EQ(session.smtp.command_timeout, seconds(14));
+  EXPECT_EQ(session.smtp.data_timeout, seconds(15));
+  EXPECT_EQ(session.smtp.errors_max, 16U);
+  EXPECT_EQ(session.relay.domains.size(), 1U);
+  EXPECT_EQ(session.relay.networks.size(), 1U);
+  EXPECT_TRUE(session.postfix_rejects);
+  EXPECT_EQ(options->unknown_ip.mode, policy::UnknownIpMode::enforce);
+  EXPECT_EQ(options->unknown_ip.reply_style, policy::ReplyStyle::postfix);
+  EXPECT_EQ(options->unknown_ip.deadline, seconds(17));
+  EXPECT_TRUE(options->unknown_ip.check_private);
+  EXPECT_EQ(options->unknown_ip.exempt_networks.size(), 1U);
+  EXPECT_EQ(options->unknown_ip.no_ptr, policy::Action::reply_550);
+  EXPECT_EQ(options->unknown_ip.bad_name, policy::Action::accept);
+  EXPECT_EQ(options->unknown_ip.no_forward, policy::Action::tag);
+  EXPECT_EQ(options->unknown_ip.mismatch, policy::Action::reply_451);
+  EXPECT_EQ(options->unknown_ip.temp_error, policy::Action::reply_450);
+  const delivery::DeliveryOptions& delivery = options->delivery;
+  EXPECT_EQ(delivery.hostname, "mx.example.org");
+  EXPECT_EQ(delivery.postmaster, "hostmaster@example.org");
+  EXPECT_EQ(delivery.retry, std::vector<Duration>{seconds(18)});
+  EXPECT_EQ(delivery.lifetime, seconds(19));
+  EXPECT_EQ(delivery.report_lifetime, seconds(20));
+  EXPECT_EQ(delivery.connections_per_destination_max, 21U);
+  EXPECT_EQ(delivery.messages_per_connection_max, 22U);
+  EXPECT_EQ(delivery.starttls, smtp::ClientTls::off);
+  EXPECT_EQ(delivery.port, 23);
+  EXPECT_EQ(delivery.connect_timeout, seconds(24));
+  ASSERT_EQ(delivery.routes.size(), 1U);
+  EXPECT_EQ(delivery.routes[0].next_hops.at(1).text(), "smtp://mx.example.net:2525");
+}
+
+TEST(Options, OfTheLog) {
+  const LogOptions options = log_options(
+      configured("[log]\nformat = \"json\"\nseverity = \"warning\"\ntarget = \"/l\"\n"));
+  EXPECT_EQ(options.format, LogFormat::json);
+  EXPECT_EQ(options.severity, Severity::warning);
+  EXPECT_EQ(options.target, "/l");
+}
+
+}  // namespace
+}  // namespace postern::app
