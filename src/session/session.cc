@@ -46,7 +46,7 @@ io::Task<> Session::run() {
   if (options_->greeting_delay > Duration::zero()) co_await wait_before_greeting();
   while (!closed_) co_await step(machine_.next());
   ports_.log.line(Severity::debug, "closed",
-                  {{"client", client_.text()},
+                  {{"client", client_.address.text()},
                    {"helo", machine_.helo()},
                    {"errors", static_cast<std::uint64_t>(machine_.errors())},
                    {"unsynchronized", static_cast<std::uint64_t>(machine_.unsynchronized())}});
@@ -131,6 +131,8 @@ io::Task<> Session::read(Machine::Read read) {
 
 io::Task<> Session::send(Machine::Send send) {
   const auto sent = co_await stream_->write_all(send.bytes, world_.clock.in(send.timeout));
+  // What was begun before is answered: part of a line that is left over is a new command's.
+  command_deadline_ = io::Deadline::never();
   if (sent) co_return;
   // The client does not read: nothing more can be told to it.
   if (message_) lost(sent.error());
@@ -140,7 +142,7 @@ io::Task<> Session::send(Machine::Send send) {
 void Session::lost(const Error& error) {
   if (message_)
     ports_.log.line(Severity::info, "message_lost",
-                    {{"client", client_.text()},
+                    {{"client", client_.address.text()},
                      {"helo", machine_.helo()},
                      {"sender", sender_},
                      {"cause", cause_word(error.cause)},
@@ -157,7 +159,7 @@ io::Task<> Session::start_tls() {
       co_await start_tls_(std::move(stream_), world_.clock.in(options_->handshake_timeout));
   if (!encrypted) {
     ports_.log.line(Severity::info, "handshake_failed",
-                    {{"client", client_.text()}, {"what", encrypted.error().what}});
+                    {{"client", client_.address.text()}, {"what", encrypted.error().what}});
     closed_ = true;
     co_return;
   }
@@ -262,7 +264,7 @@ io::Task<> Session::start_data(Machine::StartData start) {
       *start.envelope, {client_.address, confirmed_name(verdict), machine_.helo(), protocol, now});
   if (!intake) {
     ports_.log.line(Severity::warning, "queue_failed",
-                    {{"client", client_.text()}, {"what", intake.error().what}});
+                    {{"client", client_.address.text()}, {"what", intake.error().what}});
     machine_.answer(reply_for_error(intake.error()));
     co_return;
   }
@@ -283,16 +285,17 @@ io::Task<> Session::start_data(Machine::StartData start) {
     co_return;
   }
   ports_.log.line(Severity::warning, "queue_failed",
-                  {{"client", client_.text()}, {"what", written.error().what}});
+                  {{"client", client_.address.text()}, {"what", written.error().what}});
   machine_.answer(reply_for_error(written.error()));
 }
 
 io::Task<> Session::append(std::string_view bytes) {
   const auto written = co_await message_->intake->append(bytes);
   if (written) co_return;
-  ports_.log.line(
-      Severity::warning, "queue_failed",
-      {{"client", client_.text()}, {"id", message_->queue_id}, {"what", written.error().what}});
+  ports_.log.line(Severity::warning, "queue_failed",
+                  {{"client", client_.address.text()},
+                   {"id", message_->queue_id},
+                   {"what", written.error().what}});
   machine_.refuse_data(reply_for_error(written.error()));
 }
 
@@ -319,14 +322,15 @@ io::Task<> Session::end_data() {
     committed = fail(std::move(written).error());
   const std::unique_ptr<Message> message = std::exchange(message_, nullptr);
   if (!committed) {
-    ports_.log.line(
-        Severity::warning, "queue_failed",
-        {{"client", client_.text()}, {"id", message->queue_id}, {"what", committed.error().what}});
+    ports_.log.line(Severity::warning, "queue_failed",
+                    {{"client", client_.address.text()},
+                     {"id", message->queue_id},
+                     {"what", committed.error().what}});
     machine_.answer(reply_for_error(committed.error()));
     co_return;
   }
   ports_.log.line(Severity::info, "accepted",
-                  {{"client", client_.text()},
+                  {{"client", client_.address.text()},
                    {"helo", machine_.helo()},
                    {"sender", message->sender},
                    {"recipients", static_cast<std::uint64_t>(message->recipients)},
@@ -338,7 +342,7 @@ io::Task<> Session::end_data() {
 void Session::drop_transaction() {
   if (message_ && machine_.data_refusal() != nullptr)
     ports_.log.line(Severity::info, "message_refused",
-                    {{"client", client_.text()},
+                    {{"client", client_.address.text()},
                      {"helo", machine_.helo()},
                      {"sender", sender_},
                      {"id", message_->queue_id},

@@ -119,7 +119,7 @@ bool SmtpServer::log_allowed() {
 void SmtpServer::log_turned_away(const io::Stream& stream, std::string_view why) {
   if (!log_allowed()) return;
   ports_.log.line(Severity::info, "busy",
-                  {{"client", stream.remote().text()},
+                  {{"client", stream.remote().address.text()},
                    {"why", why},
                    {"sessions", static_cast<std::uint64_t>(sessions_.size())},
                    {"more", std::exchange(unlogged_, 0)}});
