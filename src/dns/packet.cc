@@ -321,6 +321,10 @@ std::optional<Question> read_question(std::span<const std::uint8_t> packet) {
   if (!reader.ok() || header.is_response() || header.counts[0] != 1) return std::nullopt;
   question.bytes.assign(reinterpret_cast<const char*>(packet.data()) + header_bytes,
                         reader.at() - header_bytes);
+  // Nothing stands before the question's name that it could point to; and then its bytes could not
+  // be repeated elsewhere.
+  const auto wire = name_to_wire(question.name);
+  if (!wire || question.bytes.size() != wire->size() + 4) return std::nullopt;
   if (header.counts[3] > 0) {
     reader.name();
     question.has_edns = reader.u16() == type_opt && reader.ok();

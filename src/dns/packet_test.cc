@@ -109,6 +109,19 @@ TEST(DnsPacket, RefusesWhatIsNoAnswer) {
   EXPECT_FALSE(read_answer(span_of(query), "mail.example", Type::a)) << "no response";
 }
 
+TEST(DnsPacket, ReadsQuestions) {
+  const std::string header("\0\7\1\0\0\1\0\0\0\0\0\0", 12);
+  const std::string type_and_class("\0\1\0\1", 4);
+  const std::string plain = header + mail_wire + type_and_class;
+  const auto question = read_question(span_of(plain));
+  ASSERT_TRUE(question);
+  EXPECT_EQ(question->name, "mail.example");
+  EXPECT_EQ(question->bytes, mail_wire + type_and_class) << "as it was written";
+  EXPECT_FALSE(question->has_edns);
+  EXPECT_FALSE(read_question(span_of(header + "\xc0\x03" + type_and_class)))
+      << "a name that points into the header";
+}
+
 TEST(DnsPacket, PointersLeadBackOnly) {
   // Header, question for mail.example A, one PTR-less A record whose owner is a pointer.
   const auto with_owner = [](std::string owner) {
