@@ -50,8 +50,8 @@ TEST(Options, DefaultsAreThoseOfTheRooms) {
   EXPECT_EQ(options->delivery.port, delivery.port);
 }
 
-TEST(Options, PassOnWhatTheFileSays) {
-  const auto options = server_options(configured(R"(
+// Every key away from its default.
+constexpr const char* every_key = R"(
 [server]
 hostname = "mx.example.org"
 postmaster = "hostmaster@example.org"
@@ -98,7 +98,10 @@ postfix_rejects = true
 format = "json"
 severity = "warning"
 target = "/var/log/postern.log"
-)"));
+)";
+
+TEST(Options, PassOnWhatTheFileSays) {
+  const auto options = server_options(configured(every_key));
   ASSERT_TRUE(options.has_value());
   const session::Options& session = options->session;
   EXPECT_EQ(session.smtp.hostname, "mx.example.org");

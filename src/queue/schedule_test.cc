@@ -1,9 +1,8 @@
 #include "queue/schedule.h"
 
+#include <cstdio>
 #include <gtest/gtest.h>
 #include <malloc.h>
-
-#include <cstdio>
 
 #include "io/sim/sim_world.h"
 
