@@ -37,8 +37,8 @@ std::string_view verb_name(Verb verb);
 
 struct Request {
   Verb verb = Verb::status;
-  queue::MessageId id;              ///< show, retry, remove
-  queue::MessageId after;           ///< list: those behind this one
+  queue::MessageId id = {};         ///< show, retry, remove
+  queue::MessageId after = {};      ///< list: those behind this one
   std::size_t count = 100;          ///< list: at most so many
   std::size_t recipients_from = 0;  ///< show: the first recipient to show
   bool operator==(const Request&) const = default;

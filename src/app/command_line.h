@@ -21,7 +21,7 @@ struct Arguments {
   std::string config = "/etc/postern/postern.toml";
   bool json = false;
   bool check_only = false;
-  std::string id;
+  std::string id = {};
 };
 
 /// One command of the program: `postern queue list` has the name "queue list".

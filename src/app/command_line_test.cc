@@ -153,6 +153,11 @@ TEST_F(QueueText, MessageWithItsRecipients) {
   EXPECT_THAT(text, HasSubstr("unknown [192.0.2.7], HELO mx, ESMTP"));
   EXPECT_THAT(text, HasSubstr("b@example.net\n    waiting after 1 attempt, next in 4m12s\n"));
   EXPECT_THAT(text, HasSubstr("last: mx.example.net [192.0.2.9]:25: 450 4.2.0 later"));
+  const std::string refused =
+      queue_message_text(object(R"({"recipients":[{"last_remote":"[192.0.2.9]:25",
+                 "last_reply":"[192.0.2.9]:25: connection refused"}]})"),
+                         now_);
+  EXPECT_THAT(refused, HasSubstr("last: [192.0.2.9]:25: connection refused\n"));
 }
 
 TEST_F(QueueText, ReplyOfAnotherShapeIsHarmless) {

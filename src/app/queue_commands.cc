@@ -153,8 +153,8 @@ class Conversation {
     }
     if (request.verb == Verb::queue_flush) {
       const auto* messages = reply->if_contains("messages");
-      fmt::print("{} messages are tried again now\n",
-                 messages == nullptr ? "All" : boost::json::serialize(*messages));
+      const std::string count = messages == nullptr ? "?" : boost::json::serialize(*messages);
+      fmt::print("{} message{} tried again now\n", count, count == "1" ? " is" : "s are");
     } else {
       fmt::print("{} {}\n", request.id.text(),
                  request.verb == Verb::queue_retry ? "is tried again now" : "is removed");

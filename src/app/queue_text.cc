@@ -109,8 +109,11 @@ std::string queue_message_text(const object& message, WallTime now) {
                         next.empty() ? "" : ", next " + time_until(next, now));
     const std::string reply = text_of(*recipient, "last_reply");
     const std::string remote = text_of(*recipient, "last_remote");
+    // A connection's failure names the next hop itself.
+    const bool names_remote = remote.empty() || reply.starts_with(remote);
     if (!reply.empty())
-      text += fmt::format("    last: {}{}{}\n", remote, remote.empty() ? "" : ": ", reply);
+      text += fmt::format("    last: {}{}{}\n", names_remote ? "" : remote,
+                          names_remote ? "" : ": ", reply);
   }
   return text;
 }
