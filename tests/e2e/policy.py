@@ -56,7 +56,7 @@ def unknown_ip(case):
         if expected is None:
             check(reply.code == 250, f"{address}: {reply!r}")
         else:
-            check(re.fullmatch(expected.format(re.escape(address)), reply), f"{address}: {reply!r}")
+            check(re.fullmatch(expected.replace("{}", re.escape(address)), reply), f"{address}: {reply!r}")
     check(gateway.postern.log_count(r"reject: RCPT from ") >= 9, "each refusal is in the log in Postfix's form")
 
 
@@ -112,7 +112,7 @@ def unknown_ip_texts(case):
 def unknown_ip_outage(case):
     gateway = Gateway(case, enforce(), records=records())
     gateway.dns.silent = True
-    check(re.fullmatch(TEMPORARY.format(r"127\.1\.0\.1") + CASE, gateway.send(message("x"), source="127.1.0.1")), "451")
+    check(re.fullmatch((TEMPORARY + CASE).replace("{}", r"127\.1\.0\.1"), gateway.send(message("x"), source="127.1.0.1")), "451")
     gateway.dns.silent = False
     from harness.wait import until
     until(lambda: gateway.send(message("back"), source="127.1.0.1").code == 250, "the client to be let in again", 30, 0.5)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 
 from harness.process import Process
@@ -58,8 +59,16 @@ class Postern:
         self.config.write_text(toml(self.settings))
 
     def start(self, seconds=30):
+        """Returns when it serves: the port is open earlier, while the queue is still being read."""
         self.spawn().wait_listening(self.address, self.port, seconds)
+        until(self._answers, lambda: f"the control socket to answer: {self.log_text()[-1500:]}", seconds)
         return self
+
+    def _answers(self):
+        if not self.process.running():
+            raise AssertionError(f"postern ended with status {self.process.child.returncode}: {self.log_text()[-1500:]}")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            return probe.connect_ex(f"{self.settings['server']['spool']}/control.sock") == 0
 
     def spawn(self):
         """Starts it without waiting for the port."""

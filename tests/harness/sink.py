@@ -128,9 +128,14 @@ class _Session:
         reply = self.sink.replies.get("MAIL", "250 2.1.0 ok")
         if reply.startswith("250"):
             self.sender, self.recipients = re.search("<(.*?)>", text)[1], []
+        else:
+            self.sender, self.recipients = None, []
         self.say(reply)
 
     def do_rcpt(self, text):
+        if self.sender is None:  # what a client sends on in the same packet after a refused MAIL
+            self.say("503 5.5.1 need MAIL first")
+            return
         address = re.search("<(.*?)>", text)[1]
         reply = self.sink.replies.get(address, "250 2.1.5 ok")
         if reply.startswith("250"):
@@ -161,4 +166,4 @@ class _Session:
                 self.sink.messages.append(Received(self.sender, self.recipients,
                                                    content if self.sink.keep_content else content[:65536], self.secure))
         self.say(reply)
-        self.recipients = []
+        self.sender, self.recipients = None, []

@@ -94,6 +94,10 @@ def send(address, port, sender, recipients, content, source=None, hello="client.
             reply = client.command(command)
             if reply.code != 250:
                 return reply
-        reply = client.data(content)
+        reply = client.command("DATA")
+        if reply.code != 354:
+            return reply
+        client.send(stuffed(content))
+        reply = client.reply()
         client.quit()
         return reply
