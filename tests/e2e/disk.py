@@ -96,7 +96,7 @@ def disk_fills(case):
     until(lambda: accepted <= ids_at_sink(gateway), lambda: f"all to arrive; missing: {accepted - ids_at_sink(gateway)}", 90)
     case.note(f"{len(accepted)} accepted, {len(refused)} refused")
     equal(refused & ids_at_sink(gateway), set(), "refused messages that were delivered")
-    gateway.still_serves()
+    until(lambda: gateway.send(message("after")).code == 250, "mail to be taken again", 30, 0.5)
 
 
 @suite.case("disk-full-crash", "kill -9 on a full disk: after the restart every accepted message is there")

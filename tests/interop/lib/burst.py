@@ -47,8 +47,8 @@ def crash_round(sender, postern, recipient, name, count, threshold, recipient_up
     for thread in submitting:
         thread.join(60)
     until(lambda: len(_arrived(recipient, wanted)) == count and not sender.queue(),
-          lambda: f"all {count} messages to arrive: {len(_arrived(recipient, wanted))} did, {len(sender.queue())} wait at "
-                  f"the sender's server; acknowledged but lost: {sorted(acknowledged - set(_arrived(recipient, wanted)))[:5]}",
+          lambda: f"all {count} messages to arrive: {len(_arrived(recipient, wanted))} did; the sender's server holds "
+                  f"{len(sender.queue())}: {sender.queue()[:2]}; acknowledged but lost: {sorted(acknowledged - set(_arrived(recipient, wanted)))[:5]}",
           120, 0.3)
     until(lambda: not postern.queue(), lambda: f"Postern's queue to be empty: {len(postern.queue())} wait", 60, 0.2)
     lost = _acknowledged(sender, wanted) - set(_arrived(recipient, wanted))

@@ -51,12 +51,14 @@ virtual_gid_maps = static:{gid}
 {more}
 """
 
+# The queue manager wakes up often: with a waiting time of a second a message can be put back into the incoming queue just
+# before it is due, and then nothing but this looks at it again (300 s by default).
 MASTER = """{address}:25 inet n - n - 100 smtpd
 {submit}:587 inet n - n - 100 smtpd
   -o syslog_name=postfix/submit
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
+qmgr unix n - n 2 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
