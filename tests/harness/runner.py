@@ -93,7 +93,7 @@ class Suite:
                             help="stop after the first case with everything still running; keep the files")
         parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run the cases N times")
         parser.add_argument("--list", action="store_true", help="show the cases")
-        return parser.parse_args()
+        return parser.parse_intermixed_args()
 
     def _chosen(self, wanted):
         if not wanted:

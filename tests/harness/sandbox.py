@@ -83,6 +83,7 @@ def enter(name, keep=False):
         if keep:
             print(f"kept: {state}")
         else:
+            _unmount_below(state)
             shutil.rmtree(state, ignore_errors=True)
         os._exit(status)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -96,6 +97,14 @@ def enter(name, keep=False):
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     return Sandbox(state, outer_pid)
+
+
+def _unmount_below(state):
+    # This process shares the mounts of the sandbox, and a mount point cannot be removed.
+    subprocess.run(["umount", "-l", "/proc"], stderr=subprocess.DEVNULL)  # that of the PID namespace, which is gone
+    for line in reversed(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()):
+        if line.split()[4].startswith(f"{state}/"):
+            subprocess.run(["umount", "-l", line.split()[4]], stderr=subprocess.DEVNULL)
 
 
 def _interrupt(*_):
