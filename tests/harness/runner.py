@@ -114,7 +114,7 @@ class Suite:
                     self.set_up(sandbox, shared, options)
                 for turn in range(options.repeat):
                     for name in names:
-                        label = name if options.repeat == 1 else f"{name}#{turn + 1}"
+                        label = name if options.repeat == 1 else f"{name}.{turn + 1}"
                         if self._passes(name, label, sandbox, postern, options):
                             passed += 1
                         else:

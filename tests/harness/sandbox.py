@@ -2,7 +2,8 @@
 
 enter() moves the program into new network, mount and PID namespaces:
 
-    outer   the process the user started: forwards signals, passes the exit status on
+    outer   the process the user started: hands on signals and the exit status, removes the state directory
+    keeper  enters the namespaces; a PID namespace takes in only children
     init    process 1 of the PID namespace: reaps orphans; when it ends the kernel kills all that is left
     runner  returns from enter() and runs the tests
 
@@ -75,17 +76,21 @@ def enter(name, keep=False):
     state = pathlib.Path(tempfile.mkdtemp(prefix=f"postern-{name}-"))
     state.chmod(0o755)
     sys.stdout.flush()
+    keeper = os.fork()
+    if keeper != 0:  # outside: sees none of the sandbox's mounts, so that it can clear up
+        status = _relay_signals(keeper)
+        if keep:
+            print(f"kept: {state}")
+        else:
+            shutil.rmtree(state, ignore_errors=True)
+        sys.stdout.flush()
+        os._exit(status)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if libc.unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "unshare of network, mount and PID namespaces")
     init = os.fork()
     if init != 0:
-        status = _relay_signals(init)
-        if keep:
-            print(f"kept: {state}")
-        else:
-            _unmount_below(state)
-            shutil.rmtree(state, ignore_errors=True)
-        os._exit(status)
+        os._exit(_relay_signals(init))
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     outer_pid = int(os.readlink("/proc/self"))
     _make_mounts(state)
@@ -97,14 +102,6 @@ def enter(name, keep=False):
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     return Sandbox(state, outer_pid)
-
-
-def _unmount_below(state):
-    # This process shares the mounts of the sandbox, and a mount point cannot be removed.
-    subprocess.run(["umount", "-l", "/proc"], stderr=subprocess.DEVNULL)  # that of the PID namespace, which is gone
-    for line in reversed(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()):
-        if line.split()[4].startswith(f"{state}/"):
-            subprocess.run(["umount", "-l", line.split()[4]], stderr=subprocess.DEVNULL)
 
 
 def _interrupt(*_):
