@@ -117,7 +117,7 @@ Result<> UnboundResolver::configure() {
       // quarter of an hour after it is back.
       {"outbound-msg-retry:", "2"},
       {"infra-cache-max-rtt:", "1500"},
-      {"infra-host-ttl:", "30"},
+      {"infra-host-ttl:", "10"},
       {"infra-keep-probing:", "yes"},
       {"max-sent-count:", "16"},
       {"do-not-query-localhost:", "no"},

@@ -80,7 +80,8 @@ class Suite:
         if self.prepare:
             self.prepare(names)
         # Freed memory that the sanitizer holds back would look like growth.
-        os.environ.setdefault("ASAN_OPTIONS", "quarantine_size_mb=2:thread_local_quarantine_size_kb=64")
+        os.environ["ASAN_OPTIONS"] = ":".join(filter(None, [
+            os.environ.get("ASAN_OPTIONS"), "quarantine_size_mb=2:thread_local_quarantine_size_kb=64"]))
         sandbox = sandboxes.enter(self.name, keep=options.keep)
         postern = sandbox.with_program(postern)
         return self._run(names, sandbox, postern, options)
