@@ -3,6 +3,7 @@
 import time
 
 import building
+import fuzzing
 import setup
 import testing
 from shell import BUILD, ROOT, Failed, Step, run, say
@@ -37,6 +38,12 @@ def steps() -> None:
         program = building.program("release")
     with Step("demo"):
         run([program, "demo"], timeout_seconds=180)
+    with Step("tsan"):
+        testing.build_and_run_room_tests("tsan", ROOMS_WITH_THREADS)
+    with Step("fuzz"):
+        names = fuzzing.fuzzers()
+        seconds = min(FUZZ_SECONDS_MAX, max(3, 2 * FUZZ_SECONDS_TOTAL // max(1, len(names))))
+        fuzzing.fuzz(None, seconds)
     # Last, so that the closing line of the output is the count of the tests.
     with Step("test"):
         testing.test([])
