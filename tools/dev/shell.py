@@ -24,7 +24,8 @@ def environment() -> dict[str, str]:
     env = dict(os.environ)
     env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1")
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
-    env.setdefault("TSAN_OPTIONS", "halt_on_error=1:second_deadlock_stack=1:die_after_fork=0")
+    env.setdefault("TSAN_OPTIONS", "halt_on_error=1:second_deadlock_stack=1:die_after_fork=0:"
+                                   f"suppressions={ROOT / 'tools/dev/tsan.supp'}")
     for sanitizer in ("ASAN", "UBSAN", "TSAN"):
         env.setdefault(f"{sanitizer}_SYMBOLIZER_PATH", "/usr/bin/llvm-symbolizer-19")
     env.setdefault("CTEST_OUTPUT_ON_FAILURE", "1")
