@@ -6,8 +6,9 @@
 #include "admin/control_server.h"
 #include "delivery/dispatcher.h"
 #include "server/queue_commands.h"
-#include "server/tls_ports.h"
+#include "server/tls_client_port.h"
 #include "session/smtp_server.h"
+#include "session/tls.h"
 
 namespace postern::server {
 namespace {
@@ -51,7 +52,7 @@ struct Server::Parts {
         hostname(options.session.smtp.hostname),
         commands(queue, dispatcher, [this] { return status(); }),
         started(world.clock.wall_now()) {
-    smtp.set_tls(inbound_tls(options.tls));
+    smtp.set_tls(session::start_tls_with(options.tls));
     if (!options.control_socket.empty())
       control.emplace(world, log, commands, admin::ControlOptions{.path = options.control_socket});
   }
@@ -115,7 +116,7 @@ void Server::reload(ServerOptions options) {
   parts_->mode = options.unknown_ip.mode;
   parts_->routes = delivery::RouteTable(options.delivery.routes);
   parts_->check.set_options(options.unknown_ip);
-  parts_->smtp.set_tls(inbound_tls(options.tls));
+  parts_->smtp.set_tls(session::start_tls_with(options.tls));
   parts_->smtp.set_options(std::make_shared<session::Options>(std::move(options.session)));
   parts_->dispatcher.set_options(std::move(options.delivery));
 }

@@ -200,7 +200,7 @@ struct TlsClient {
 TEST(SmtpServer, TakesMailOverTls) {
   Bed bed;
   const auto pem = *net::make_self_signed("gw.example.com", WallTime(seconds(1'790'000'000)));
-  const net::TlsContext context = *net::TlsContext::server(pem);
+  const auto context = std::make_shared<const net::TlsContext>(*net::TlsContext::server(pem));
   bed.server.set_tls(start_tls_with(context));
   ASSERT_TRUE(bed.sim.run_task(bed.gateway, bed.start()));
   TlsClient client{bed, {}};
@@ -216,7 +216,7 @@ TEST(SmtpServer, TakesMailOverTls) {
 TEST(SmtpServer, AHandshakeThatFailsEndsTheSession) {
   Bed bed;
   const auto pem = *net::make_self_signed("gw.example.com", WallTime(seconds(1'790'000'000)));
-  const net::TlsContext context = *net::TlsContext::server(pem);
+  const auto context = std::make_shared<const net::TlsContext>(*net::TlsContext::server(pem));
   bed.server.set_tls(start_tls_with(context));
   ASSERT_TRUE(bed.sim.run_task(bed.gateway, bed.start()));
   std::string output;

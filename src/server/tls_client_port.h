@@ -1,17 +1,12 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "delivery/tls.h"
 #include "net/tls_context.h"
-#include "session/session.h"
 
 namespace postern::server {
-
-/// What `session` asks for STARTTLS inbound, over `net`; empty without a context.
-session::StartTls inbound_tls(std::shared_ptr<const net::TlsContext> context);
 
 /// What `delivery` asks for STARTTLS outbound, over `net`. RFC 7435: opportunistic, no certificate
 /// is verified.
