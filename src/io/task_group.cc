@@ -34,6 +34,8 @@ TaskGroup::~TaskGroup() {
 
 bool TaskGroup::spawn(std::string_view name, Task<> task) {
   if (joining_ || full()) return false;
+  // The shard has ended: an object of it, destroyed after it, cleans up.
+  if (ParkingLot::of(executor_).dropping()) return false;
   ++size_;
   // co_spawn runs the task's beginning inside the call when it is called on the shard.
   boost::asio::post(

@@ -20,8 +20,8 @@ class TaskGroup {
   TaskGroup& operator=(const TaskGroup&) = delete;
 
   /// Starts `task` on the shard's ready queue. False, and the task never runs, when the group is
-  /// full or joining. An exception that escapes the task is a bug of ours and aborts with `name`,
-  /// which must outlive the task (a literal).
+  /// full or joining, or the shard has ended. An exception that escapes the task is a bug of ours
+  /// and aborts with `name`, which must outlive the task (a literal).
   bool spawn(std::string_view name, Task<> task);
   /// Refuses new tasks and resumes when all have ended.
   Task<> join();

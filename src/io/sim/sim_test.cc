@@ -185,6 +185,20 @@ TEST(Sim, CrashDestroysTasksWithoutResumingThem) {
   EXPECT_TRUE(sim.run_task(host, after.sleep(seconds(1))));
 }
 
+// An object that the host's tasks do not own is destroyed after the crash; what it would begin then
+// never runs.
+TEST(Sim, NothingBeginsOnACrashedHost) {
+  SimWorld sim(1);
+  SimHost& host = sim.add_host("host", client_address);
+  const World world = host.world();
+  TaskGroup group(world.executor, world.clock, 4);
+  host.crash(CrashKind::process);
+  EXPECT_FALSE(group.spawn("late", world.clock.sleep_for(seconds(1))));
+  EXPECT_EQ(group.size(), 0U);
+  EXPECT_TRUE(host.spawn("of the next life", host.clock().sleep_for(seconds(1))));
+  EXPECT_TRUE(sim.run_until_idle());
+}
+
 /// A parent that owns in its frame what its children use to their very end.
 struct Family {
   World world;

@@ -35,7 +35,7 @@ SimHost::SimHost(SimCore& core, SimFabric& fabric, HostId id, std::string name,
       disk_(core, clock_),
       store_worker_(core, clock_),
       entropy_(seed),
-      context_(std::make_unique<boost::asio::io_context>(one_thread)) {
+      context_(std::make_unique<ShardContext>(one_thread)) {
   tasks_.emplace(context_->get_executor(), clock_, root_tasks_max);
 }
 
@@ -57,14 +57,14 @@ void SimHost::crash(CrashKind kind) {
   } else {
     disk_.end_host();
   }
-  context_ = std::make_unique<boost::asio::io_context>(one_thread);
+  ended_context_ = std::exchange(context_, std::make_unique<ShardContext>(one_thread));
   tasks_.emplace(context_->get_executor(), clock_, root_tasks_max);
 }
 
 void SimHost::end_shard() {
   core_.timers().cancel_owner(id_);
   ParkingLot::of(context_->get_executor()).drop_all();
-  context_.reset();
+  context_->end();
   // A destructor may have set one.
   core_.timers().cancel_owner(id_);
 }

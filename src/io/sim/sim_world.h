@@ -59,6 +59,12 @@ class SimHost {
 
  private:
   friend class SimWorld;
+  /// Destroys what is queued, and can still be named by objects that are destroyed after it.
+  class ShardContext final : public boost::asio::io_context {
+   public:
+    using boost::asio::io_context::io_context;
+    void end() { shutdown(); }
+  };
   void end_shard();
 
   SimCore& core_;
@@ -70,7 +76,8 @@ class SimHost {
   SimDisk disk_;
   SimWorker store_worker_;
   SimEntropy entropy_;
-  std::unique_ptr<boost::asio::io_context> context_;
+  std::unique_ptr<ShardContext> ended_context_;  ///< of the last crash
+  std::unique_ptr<ShardContext> context_;
   std::optional<TaskGroup> tasks_;
 };
 
