@@ -84,10 +84,10 @@ class Core : public std::enable_shared_from_this<Core> {
     std::shared_ptr<const StoredMessage> next;  ///< null: the message goes
     std::shared_ptr<const StoredMessage> report;
     std::shared_ptr<const std::string> report_content;
-    std::vector<std::string> undo;
   };
 
   io::Task<Result<std::string>> get(std::string key);
+  io::Task<bool> was_written(MessageId id, const Batch& batch);
   io::Task<Result<std::shared_ptr<const StoredMessage>>> load(MessageId id);
   /// Damaged: its bytes move to damaged/ (unless they cannot be read), the rest of the queue goes
   /// on.

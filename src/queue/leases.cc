@@ -182,21 +182,36 @@ io::Task<Result<>> Core::complete(Lease lease, std::vector<RecipientOutcome> out
 
   Change change;
   Result<> result = co_await change_for(lease, outcomes, std::move(report), change);
-  if (result)
-    result =
-        co_await committer.commit(std::move(change.batch), change.sync, std::move(change.undo));
+  if (result) {
+    result = co_await committer.commit(change.batch, change.sync);
+    if (!result && co_await was_written(id, change.batch)) {
+      result = {};
+      written(Store::Sync::later);
+    }
+  }
   active_[id.value].changing = false;
   changed_.wake_all();
   if (result) {
     finish(lease, change);
   } else {
+    // A report's file stays: its record may still come back with a crash. If not, the next start
+    // sweeps it.
     note_failure(result.error());
-    if (change.report != nullptr && change.report->place == ContentPlace::file)
-      remove_file(content_file(change.report->message.id), When::after_sync);
     schedule.release(id, lease.destination_, world.clock.wall_now() + pause_after_failure);
   }
   end_lease(id);
   co_return result;
+}
+
+// A commit that failed may have been written all the same. Removal, outcome and report are one
+// batch, so what the store shows of the message tells of all; taking back the report alone would
+// lose it.
+io::Task<bool> Core::was_written(MessageId id, const Batch& batch) {
+  const Result<std::string> record = co_await get(message_key(id));
+  if (!record && record.error().cause != Cause::not_found) co_return false;
+  const auto put = std::ranges::find(batch.puts, message_key(id), &Batch::Put::key);
+  if (put == batch.puts.end()) co_return !record;
+  co_return record && *record == put->value;
 }
 
 io::Task<Result<>> Core::change_for(const Lease& lease,
@@ -231,7 +246,6 @@ io::Task<Result<>> Core::add_report(NewMessage report, Change& change) {
   message.provenance = std::move(report.provenance);
   message.content_bytes = report.content.size();
   stored->content_crc = crc32_of(report.content);
-  change.undo = {message_key(message.id), content_key(message.id)};
   change.report = stored;
   if (report.content.size() > options.inline_bytes_max) {
     stored->place = ContentPlace::file;

@@ -167,6 +167,43 @@ TEST_F(QueueTest, AFailedOutcomeIsTriedAgainAMinuteLater) {
   EXPECT_EQ(work->message().recipients[0].attempts, 0U);
 }
 
+TEST_F(QueueTest, AnOutcomeThatWasWrittenStandsThoughAnErrorWasReported) {
+  for (const auto failure : {MemoryStore::Failure::sync_error, MemoryStore::Failure::unknown}) {
+    ASSERT_TRUE(enqueue({"a@x.example"}, "m"));
+    auto work = lease("x.example");
+    ASSERT_TRUE(work);
+    store.fail_next(failure);
+    // The removal is written too: taking back the report alone would lose both.
+    EXPECT_TRUE(complete(std::move(*work), {outcome(0, RecipientState::failed)}, report("report")));
+    ASSERT_TRUE(enqueue({"b@y.example"}, "the next commit"));
+    crash();
+    start();
+    EXPECT_FALSE(lease("x.example"));
+    const auto about = lease("sender.example");
+    ASSERT_TRUE(about);
+    EXPECT_EQ(read(*about), "report");
+    crash();
+    store = MemoryStore();
+    start();
+  }
+}
+
+TEST_F(QueueTest, AFileIsSweptOnlyWhenTheRemovalOfItsRecordIsSynced) {
+  ASSERT_TRUE(enqueue({"a@x.example"}, std::string(300'000, '.')));
+  auto work = lease("x.example");
+  ASSERT_TRUE(work);
+  ASSERT_TRUE(complete(std::move(*work), {outcome(0, RecipientState::delivered)}));
+  ASSERT_GT(store.unsynced(), 0U);
+  // Killed, and started again before the removal is synced; then power fails.
+  host.crash(io::CrashKind::process);
+  queue.reset();
+  start();
+  ASSERT_TRUE(sim.run_for(std::chrono::milliseconds(100)));
+  crash();
+  start();
+  EXPECT_TRUE(list().empty()) << "the record is back, and its content gone";
+}
+
 TEST_F(QueueTest, RemovalIsSyncedWithinASecond) {
   ASSERT_TRUE(enqueue({"a@x.example"}, "m"));
   auto work = lease("x.example");

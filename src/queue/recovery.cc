@@ -118,16 +118,21 @@ io::Task<> Core::admit(Scanned& scanned) {
 
 io::Task<Result<>> Core::sweep_files() {
   CO_TRY(const std::vector<std::string> names, co_await world.disk.list("content"));
-  std::uint64_t swept = 0;
+  std::vector<std::string> orphans;
   for (const std::string& name : names) {
     const std::optional<MessageId> id = MessageId::parse(name);
     if (!id) continue;  // not ours
     last_id_ = std::max(last_id_, *id);
     if (keep_all_files_ || schedule.contains(*id) || set_aside_.contains(id->value)) continue;
-    remove_file(content_file(*id), When::now);
-    ++swept;
+    orphans.push_back(content_file(*id));
   }
-  if (swept > 0) log_.line(Severity::info, "queue-orphans-swept", {{"files", swept}});
+  if (orphans.empty()) co_return Result<>();
+  // A removal that was read need not be on disk yet, as after a kill: were power to fail now, the
+  // record would come back and miss its file.
+  CO_TRY_VOID(co_await committer.commit({}, Store::Sync::now));
+  log_.line(Severity::info, "queue-orphans-swept",
+            {{"files", static_cast<std::uint64_t>(orphans.size())}});
+  for (std::string& name : orphans) remove_file(std::move(name), When::now);
   co_return Result<>();
 }
 
