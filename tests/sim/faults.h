@@ -1,0 +1,43 @@
+#pragma once
+
+#include "dice.h"
+#include "io/notify.h"
+#include "io/task_group.h"
+#include "town.h"
+
+namespace postern::sim {
+
+/// Makes things fail in a town, as its plan says, until the plan's time is over; then everything is
+/// whole again. Its tasks run on a host of their own. Must outlive the simulated time.
+class Director {
+ public:
+  explicit Director(Town& town);
+
+  void start();
+  /// Virtual time after which nothing fails any more.
+  [[nodiscard]] SteadyTime end() const { return end_; }
+
+ private:
+  [[nodiscard]] bool over() const { return town_.sim.now() >= end_; }
+  io::Task<> pause(Dice& dice, Duration most);
+  /// Until a moment at which much is at stake (a content was sent, a message was taken), and a
+  /// little longer.
+  io::Task<> wait_for_moment(Dice& dice);
+
+  io::Task<> crash(Dice dice);
+  io::Task<> fail_store(Dice dice);
+  io::Task<> fill_disk(Dice dice);
+  io::Task<> break_connections(Dice dice);
+  io::Task<> shorten_reads(Dice dice);
+  io::Task<> lose_last_bytes(Dice dice);
+  io::Task<> part_hosts(Dice dice);
+  io::Task<> fail_dns(Dice dice);
+  io::Task<> annoy(Dice dice);
+  io::Task<> watch();
+
+  Town& town_;
+  SteadyTime end_;
+  io::Notify moment_;
+};
+
+}  // namespace postern::sim

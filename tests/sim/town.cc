@@ -1,0 +1,209 @@
+#include "town.h"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "base/text.h"
+
+namespace postern::sim {
+namespace {
+
+constexpr std::size_t oddities_max = 20;
+/// As the trace counts.
+double since_start(SteadyTime now) {
+  return std::chrono::duration<double>(now.time_since_epoch()).count();
+}
+
+constexpr std::uint64_t disk_bytes = std::uint64_t{1} << 40;
+
+struct HopPlace {
+  const char* name;
+  const char* domain;
+  const char* address;
+};
+constexpr std::array<HopPlace, Town::next_hops> places = {{
+    {"mx.one.example", "one.example", "198.51.100.1"},
+    {"mx.two.example", "two.example", "198.51.100.2"},
+    {"mx.sender.example", "sender.example", "198.51.100.3"},
+}};
+
+std::string reverse_line(ClientKind kind, std::string_view what) {
+  return fmt::format("[{}] {}\n", Upstream::address_of(kind).text(), what);
+}
+
+dns::Zone zone_of(const DnsState& state) {
+  std::string text = "$TTL 30\nelsewhere.example MX 10 mx.two.example\n";
+  for (const HopPlace& place : places)
+    text += state.forward_silent ? fmt::format("{} TIMEOUT\n{} TIMEOUT\n", place.domain, place.name)
+                                 : fmt::format("{} MX 10 {}\n{} A {}\n", place.domain, place.name,
+                                               place.name, place.address);
+  const std::string_view broken = state.reverse_fails ? "SERVFAIL" : "";
+  const auto or_broken = [&broken](std::string_view what) {
+    return broken.empty() ? what : broken;
+  };
+  text += reverse_line(ClientKind::confirmed, or_broken("PTR confirmed.sender.example"));
+  text += reverse_line(ClientKind::flaky,
+                       state.flaky_fails ? "SERVFAIL" : or_broken("PTR flaky.sender.example"));
+  text += reverse_line(ClientKind::nameless, or_broken("NXDOMAIN"));
+  text += reverse_line(ClientKind::mismatched, or_broken("PTR mismatched.sender.example"));
+  for (const auto& [kind, name] :
+       {std::pair{ClientKind::confirmed, "confirmed"}, std::pair{ClientKind::flaky, "flaky"}})
+    text += fmt::format("{}.sender.example A {}\n", name, Upstream::address_of(kind).text());
+  text += "mismatched.sender.example A 192.0.2.99\n";
+  auto zone = dns::Zone::parse(text);
+  CHECK(zone.has_value());
+  return *std::move(zone);
+}
+
+}  // namespace
+
+void TownLog::line(Severity severity, std::string_view event,
+                   std::initializer_list<LogField> fields) {
+  if (event == "outcome-not-recorded") ++history_.outcomes_unrecorded;
+  // Nothing in a town damages what was written.
+  const bool odd = severity == Severity::error && event.contains("damaged") &&
+                   history_.oddities.size() < oddities_max;
+  if (!odd && !shown_) return;
+  std::string text(event);
+  for (const LogField& field : fields)
+    if (const auto* value = std::get_if<std::string_view>(&field.value))
+      text += fmt::format(" {}={}", field.key, printable(*value));
+  if (odd) history_.oddities.push_back("the gateway says: " + text);
+  if (shown_) fmt::print("{:.6f} {}\n", since_start(sim_.now()), text);
+}
+
+IpAddress Town::gateway_address() {
+  return IpAddress::from_v4({198, 51, 100, 25});
+}
+
+Town::Town(const Plan& the_plan, StoreMaker make_store)
+    : plan(the_plan),
+      sim(the_plan.seed),
+      director(sim.add_host("director", IpAddress::from_v4({192, 0, 2, 1}))),
+      store_wrapper_(make_store != nullptr ? make_store(memory) : nullptr),
+      store_(store_wrapper_ ? store_wrapper_.get() : &memory),
+      log_(history, sim),
+      gateway_(sim.add_host("gateway", gateway_address())),
+      clients_(sim.add_host("upstream", Upstream::addresses())),
+      network_(gateway_.world().network, counts_) {
+  history.faults = plan.faults();
+  history.connections_max = plan.connections_per_destination_max;
+  build_next_hops();
+  upstream = std::make_unique<Upstream>(clients_, Endpoint{gateway_address(), 25}, plan, history);
+  upstream->start();
+  start_gateway();
+}
+
+// Whatever still runs, as in a run that did not heal, ends before what it refers to.
+Town::~Town() {
+  for (io::SimHost* host : hop_hosts_) host->crash(io::CrashKind::process);
+  for (io::SimHost* host : {&director, &gateway_, &clients_}) host->crash(io::CrashKind::process);
+}
+
+void Town::build_next_hops() {
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const HopPlace& place = places[i];
+    NextHopOptions hop;
+    hop.name = place.name;
+    hop.address = *IpAddress::parse(place.address);
+    hop.is_mailbox = i + 1 == places.size();
+    hop.greylisting = plan.greylisting;
+    hop.seed = plan.seed * 16 + i;
+    hop_hosts_.push_back(&sim.add_host(place.name, hop.address));
+    hops.push_back(std::make_unique<NextHop>(*hop_hosts_.back(), std::move(hop), history));
+    hops.back()->start();
+  }
+}
+
+std::vector<IpAddress> Town::neighbours() const {
+  std::vector<IpAddress> out = Upstream::addresses();
+  for (const HopPlace& place : places) out.push_back(*IpAddress::parse(place.address));
+  return out;
+}
+
+server::ServerOptions Town::options() const {
+  server::ServerOptions options;
+  options.session.smtp.hostname = "gw.example.com";
+  options.session.relay.domains = {"one.example", "two.example"};
+  options.unknown_ip.mode = policy::UnknownIpMode::enforce;
+  options.unknown_ip.no_ptr = plan.refuse_with;
+  options.unknown_ip.mismatch = plan.refuse_with;
+  options.queue.inline_bytes_max = plan.inline_bytes_max;
+  options.delivery.hostname = "gw.example.com";
+  options.delivery.connections_per_destination_max = plan.connections_per_destination_max;
+  options.delivery.retry = {seconds(20), seconds(60), std::chrono::minutes(3)};
+  return options;
+}
+
+void Town::start_gateway() {
+  CHECK(server_ == nullptr);
+  const io::World world = gateway_.world();
+  const io::World counted{world.executor, world.clock,        network_,
+                          world.disk,     world.store_worker, world.entropy};
+  resolver_ = std::make_unique<dns::FakeResolver>(world.clock, zone_of(dns_));
+  resolver_->set_latency(std::chrono::milliseconds(3));
+  server_ = std::make_unique<server::Server>(counted, log_, *resolver_, *store_, options());
+  auto listener = world.network.listen({gateway_address(), 25});
+  CHECK(listener.has_value());
+  CHECK(gateway_.spawn("start", start(server_.get(), *std::move(listener))));
+}
+
+io::Task<> Town::start(server::Server* server, std::unique_ptr<io::Listener> listener) {
+  std::vector<std::unique_ptr<io::Listener>> listeners;
+  listeners.push_back(std::move(listener));
+  const auto started = co_await server->start(std::move(listeners));
+  if (started)
+    started_ = true;
+  else
+    gave_up_ = true;
+}
+
+void Town::crash_gateway(io::CrashKind kind, Dice& dice) {
+  if (started_) history.records_damaged += server_->queue().counts().damaged;
+  ++history.crashes;
+  gateway_.crash(kind);
+  server_.reset();
+  resolver_.reset();
+  gave_up_ = started_ = false;
+  if (kind == io::CrashKind::power) memory.crash(dice.below(memory.unsynced() + 1));
+}
+
+void Town::set_dns(const DnsState& state) {
+  dns_ = state;
+  if (resolver_) resolver_->set_zone(zone_of(dns_));
+}
+
+void Town::set_disk_full(bool full) {
+  memory.set_full(full);
+  gateway_.disk().capacity_bytes = full ? 0 : disk_bytes;
+}
+
+bool Town::is_quiet() {
+  if (!started_ || !upstream->done() || sim.network().open_connections() != 0) return false;
+  const queue::Queue::Counts counts = server_->queue().counts();
+  return counts.messages == 0 && counts.leased == 0 &&
+         std::ranges::all_of(hops, [](const auto& hop) { return hop->sessions() == 0; });
+}
+
+io::Task<> Town::stop_gateway() {
+  co_await server_->stop(gateway_.clock().in(seconds(30)));
+}
+
+void Town::close_down() {
+  history.connections_left = sim.network().open_connections();
+  for (const auto& hop : hops) history.connections_left += hop->sessions();
+  if (started_) {
+    const queue::Queue::Counts counts = server_->queue().counts();
+    history.messages_left = counts.messages;
+    history.leases_left = counts.leased;
+    history.records_damaged += counts.damaged;
+    history.stopped = sim.run_task(gateway_, stop_gateway(), std::chrono::minutes(1));
+  }
+  for (const HopPlace& place : places)
+    history.connections_most[place.name] = counts_.most[*IpAddress::parse(place.address)];
+  history.trace_hash = sim.trace().hash();
+}
+
+}  // namespace postern::sim

@@ -1,0 +1,267 @@
+#include "upstream.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "base/check.h"
+
+namespace postern::sim {
+namespace {
+
+constexpr std::size_t tasks_max = 100;
+/// RFC 5321 section 4.5.3.2.6: 10 minutes for the answer to the content; the longest of all.
+constexpr Duration patience = std::chrono::minutes(10);
+constexpr std::uint32_t attempts_of_refused_max = 4;
+constexpr std::size_t mails_per_session_max = 4;
+constexpr std::size_t large_content_bytes = 40'000;
+
+std::string mail_command(const Mail& mail) {
+  return "MAIL FROM:<" + mail.reverse_path + ">";
+}
+std::string rcpt_command(const SentRecipient& recipient) {
+  return "RCPT TO:<" + recipient.address + ">" + (recipient.notify_never ? " NOTIFY=NEVER" : "");
+}
+
+std::string content_of(const Mail& mail) {
+  std::string out = fmt::format(
+      "From: <{}>\r\nSubject: simulated\r\nX-Token: {}\r\nMessage-ID: <{}@sender.example>\r\n"
+      "Date: Tue, 24 Nov 2026 03:25:53 +0000\r\n\r\n",
+      mail.reverse_path.empty() ? "daemon@sender.example" : mail.reverse_path, mail.token,
+      mail.token);
+  for (std::size_t line = 0; out.size() < mail.content_bytes; ++line)
+    out += fmt::format("{}line {} of {}\r\n", line % 7 == 0 ? ".." : "", line, mail.token);
+  return out;
+}
+
+}  // namespace
+
+struct Upstream::Transaction {
+  LineStream& lines;
+  Mail& mail;
+  std::string reply;
+  std::vector<std::size_t> taken;  ///< recipients that the gateway took
+  bool go_on = false;              ///< 354 came
+};
+
+Upstream::Upstream(io::SimHost& host, Endpoint gateway, const Plan& plan, History& history)
+    : world_(host.world()),
+      gateway_(gateway),
+      plan_(plan),
+      history_(history),
+      dice_(plan.seed * 8 + 3),
+      tasks_(world_.executor, world_.clock, tasks_max) {
+  make_mails();
+}
+
+IpAddress Upstream::address_of(ClientKind kind) {
+  const auto last = static_cast<std::uint8_t>(10 + static_cast<int>(kind));
+  return IpAddress::from_v4({203, 0, 113, last});
+}
+
+std::vector<IpAddress> Upstream::addresses() {
+  return {address_of(ClientKind::confirmed), address_of(ClientKind::flaky),
+          address_of(ClientKind::nameless), address_of(ClientKind::mismatched)};
+}
+
+Mail Upstream::make_mail(std::size_t number) {
+  Mail mail;
+  mail.token = fmt::format("t{}x{}", plan_.seed, number);
+  const std::uint64_t kind = dice_.below(10);
+  mail.client = kind < 5   ? ClientKind::confirmed
+                : kind < 8 ? ClientKind::flaky
+                : kind < 9 ? ClientKind::nameless
+                           : ClientKind::mismatched;
+  mail.reverse_path = dice_.one_in(5)    ? ""
+                      : dice_.one_in(12) ? "gone@sender.example"
+                                         : fmt::format("s{}@sender.example", dice_.below(5));
+  mail.unwanted = dice_.one_in(10);
+  mail.content_bytes = 300 + dice_.below(2'000);
+  if (plan_.large_contents && dice_.one_in(6)) mail.content_bytes = large_content_bytes;
+  const std::uint64_t count = 1 + (dice_.one_in(2) ? dice_.below(5) : 0);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    SentRecipient recipient;
+    const char* domain = dice_.one_in(15)  ? "elsewhere.example"
+                         : dice_.one_in(2) ? "one.example"
+                                           : "two.example";
+    recipient.address = fmt::format("{}{}@{}", dice_.one_in(5) ? "gone" : "r", i, domain);
+    recipient.notify_never = dice_.one_in(8);
+    mail.recipients.push_back(std::move(recipient));
+  }
+  return mail;
+}
+
+void Upstream::make_mails() {
+  for (std::size_t number = 0; number < plan_.mails; ++number) {
+    Mail mail = make_mail(number);
+    // Most come while the faults last, many of them at once.
+    const Duration at =
+        dice_.one_in(3) ? Duration{} : dice_.between(Duration{}, plan_.fault_time * 4 / 5);
+    errands_[mail.client].push_back({mail.token, world_.clock.now() + at});
+    history_.mails.emplace(mail.token, std::move(mail));
+  }
+}
+
+void Upstream::start() {
+  for (const auto& [kind, errands] : errands_)
+    for (std::size_t i = 0; i < plan_.sessions_per_client; ++i)
+      CHECK(tasks_.spawn("upstream", work(kind, Dice(dice_.next()))));
+}
+
+bool Upstream::is_over(const Mail& mail) {
+  return std::ranges::none_of(mail.recipients, [](const auto& r) { return r.fate == Fate::open; });
+}
+
+bool Upstream::done(ClientKind kind) const {
+  const auto found = errands_.find(kind);
+  return found == errands_.end() || std::ranges::all_of(found->second, [this](const Errand& e) {
+           return !e.under_way && is_over(history_.mails.at(e.token));
+         });
+}
+
+bool Upstream::done() const {
+  return std::ranges::all_of(errands_, [this](const auto& entry) { return done(entry.first); });
+}
+
+Upstream::Errand* Upstream::next_due(ClientKind kind) {
+  for (Errand& errand : errands_.at(kind))
+    if (!errand.under_way && errand.due <= world_.clock.now() &&
+        !is_over(history_.mails.at(errand.token)))
+      return &errand;
+  return nullptr;
+}
+
+io::Task<> Upstream::work(ClientKind kind, Dice dice) {
+  while (!done(kind)) {
+    if (next_due(kind) != nullptr) co_await session(kind, dice);
+    co_await world_.clock.sleep_for(dice.between(std::chrono::milliseconds(5), seconds(5)));
+  }
+}
+
+void Upstream::put_back(Errand& errand, Dice& dice) {
+  errand.under_way = false;
+  errand.due = world_.clock.now() + dice.between(seconds(5), seconds(90));
+  ++errand.attempts;
+  Mail& mail = history_.mails.at(errand.token);
+  if (is_welcome(mail.client) || errand.attempts < attempts_of_refused_max) return;
+  for (SentRecipient& recipient : mail.recipients)
+    if (recipient.fate == Fate::open) recipient.fate = Fate::given_up;
+}
+
+io::Task<> Upstream::session(ClientKind kind, Dice& dice) {
+  const IpAddress from = address_of(kind);
+  auto stream =
+      co_await world_.network.connect(gateway_, world_.clock.in(std::chrono::minutes(1)), &from);
+  if (!stream) co_return;
+  LineStream lines(*std::move(stream), world_.clock, patience);
+  const auto greeting = co_await lines.reply();
+  bool usable = greeting && greeting->starts_with("220");
+  usable = usable && (co_await lines.send("EHLO mail.sender.example\r\n")).has_value();
+  if (usable) {
+    const auto hello = co_await lines.reply();
+    usable = hello && hello->starts_with("250");
+  }
+  const Pace pace = plan_.pipelining && dice.one_in(2) ? Pace::pipelined : Pace::step_by_step;
+  for (std::size_t count = 0; usable && count < mails_per_session_max; ++count) {
+    Errand* errand = next_due(kind);
+    if (errand == nullptr) break;
+    errand->under_way = true;
+    Transaction next{lines, history_.mails.at(errand->token), {}, {}, false};
+    usable = co_await transaction(next, pace);
+    put_back(*errand, dice);
+  }
+  if (usable && (co_await lines.send("QUIT\r\n")).has_value()) co_await lines.reply();
+  lines.close();
+}
+
+io::Task<bool> Upstream::command(Transaction& transaction, std::string line) {
+  if (!line.empty() && !(co_await transaction.lines.send(line + "\r\n"))) co_return false;
+  auto reply = co_await transaction.lines.reply();
+  if (!reply) co_return false;
+  transaction.reply = *std::move(reply);
+  co_return !transaction.reply.starts_with("421");
+}
+
+void Upstream::refused(Transaction& transaction, const std::string& recipient) {
+  history_.permanent_replies.push_back(
+      {transaction.mail.client, transaction.mail.token, recipient, transaction.reply});
+}
+
+void Upstream::heard_rcpt(Transaction& transaction, std::size_t recipient) {
+  SentRecipient& to = transaction.mail.recipients[recipient];
+  if (transaction.reply.starts_with('2')) transaction.taken.push_back(recipient);
+  if (!transaction.reply.starts_with('5')) return;
+  to.fate = Fate::refused;
+  refused(transaction, to.address);
+}
+
+io::Task<bool> Upstream::envelope_step_by_step(Transaction& transaction) {
+  if (!co_await command(transaction, mail_command(transaction.mail))) co_return false;
+  if (transaction.reply.starts_with('5')) refused(transaction, "");
+  if (!transaction.reply.starts_with('2')) co_return true;
+  for (std::size_t i = 0; i < transaction.mail.recipients.size(); ++i) {
+    const SentRecipient& recipient = transaction.mail.recipients[i];
+    if (recipient.fate != Fate::open) continue;
+    if (!co_await command(transaction, rcpt_command(recipient))) co_return false;
+    heard_rcpt(transaction, i);
+  }
+  if (transaction.taken.empty()) co_return co_await command(transaction, "RSET");
+  if (!co_await command(transaction, "DATA")) co_return false;
+  transaction.go_on = transaction.reply.starts_with("354");
+  if (transaction.go_on) co_return true;
+  if (transaction.reply.starts_with('5')) refused(transaction, "");
+  co_return co_await command(transaction, "RSET");
+}
+
+io::Task<bool> Upstream::envelope_pipelined(Transaction& transaction) {
+  std::string bytes = mail_command(transaction.mail) + "\r\n";
+  std::vector<std::size_t> asked;
+  for (std::size_t i = 0; i < transaction.mail.recipients.size(); ++i) {
+    if (transaction.mail.recipients[i].fate != Fate::open) continue;
+    asked.push_back(i);
+    bytes += rcpt_command(transaction.mail.recipients[i]) + "\r\n";
+  }
+  bytes += "DATA";
+  if (!co_await command(transaction, std::move(bytes))) co_return false;
+  if (transaction.reply.starts_with('5')) refused(transaction, "");
+  const bool mail_taken = transaction.reply.starts_with('2');
+  for (const std::size_t recipient : asked) {
+    if (!co_await command(transaction, "")) co_return false;
+    // After a refused MAIL the rest is out of order and says nothing of the recipient.
+    if (mail_taken) heard_rcpt(transaction, recipient);
+  }
+  if (!co_await command(transaction, "")) co_return false;
+  transaction.go_on = transaction.reply.starts_with("354");
+  const bool wanted = !transaction.taken.empty();
+  if (wanted && transaction.reply.starts_with('5')) refused(transaction, "");
+  if (!transaction.go_on) co_return co_await command(transaction, "RSET");
+  if (wanted) co_return true;
+  // RFC 2920 section 3.1: a 354 without a recipient is to be answered with an empty content.
+  transaction.go_on = false;
+  co_return co_await command(transaction, ".");
+}
+
+io::Task<bool> Upstream::content(Transaction& transaction) {
+  Mail& mail = transaction.mail;
+  const auto written = co_await transaction.lines.send(content_of(mail) + ".\r\n");
+  ++mail.unclear;  // until the reply is here
+  if (!written) co_return false;
+  sent_();
+  const bool usable = co_await command(transaction, "");
+  if (transaction.reply.starts_with("354")) co_return false;  // no reply came
+  --mail.unclear;
+  if (transaction.reply.starts_with('4')) ++mail.deferred_content;
+  if (transaction.reply.starts_with('5')) refused(transaction, "");
+  if (transaction.reply.starts_with('2'))
+    for (const std::size_t recipient : transaction.taken)
+      mail.recipients[recipient].fate = Fate::acknowledged;
+  co_return usable;
+}
+
+io::Task<bool> Upstream::transaction(Transaction& transaction, Pace pace) {
+  const bool usable = pace == Pace::pipelined ? co_await envelope_pipelined(transaction)
+                                              : co_await envelope_step_by_step(transaction);
+  if (!usable || !transaction.go_on) co_return usable;
+  co_return co_await content(transaction);
+}
+
+}  // namespace postern::sim
