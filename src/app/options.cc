@@ -43,6 +43,7 @@ Result<delivery::DeliveryOptions> delivery_options(const Configuration& configur
   options.port = static_cast<std::uint16_t>(from.port);
   for (const Configuration::Route& route : configuration.routes) {
     std::vector<std::string> hops;
+    hops.reserve(route.next_hop.size());
     for (const NextHop& hop : route.next_hop) hops.push_back(hop.text());
     TRY(auto parsed, delivery::parse_route(route.domain, hops));
     options.routes.push_back(std::move(parsed));

@@ -160,7 +160,7 @@ Parsed<Duration> parse_retry_delay(std::string_view text) {
 }
 
 Parsed<std::string> parse_readable_file(std::string_view text) {
-  const std::string path(text);
+  std::string path(text);
   std::error_code error;
   if (!std::filesystem::exists(path, error))
     return object(fmt::format("there is no file {}", quoted(text)),

@@ -400,6 +400,7 @@ TEST(Delivery, LargeContentAndManyRecipients) {
   std::string content = "Subject: x\r\n\r\n";
   while (content.size() < 600'000) content += ".0123456789012345678901234567890123456789\r\n";
   std::vector<std::string> to;
+  to.reserve(250);
   for (int i = 0; i < 250; ++i) to.push_back("user" + std::to_string(i) + "@example.com");
   flow.submit("a@example.org", to, content);
   flow.run(1min);

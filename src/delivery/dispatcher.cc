@@ -16,7 +16,7 @@ MxLookup::Options lookup_options(const DeliveryOptions& options) {
 }  // namespace
 
 Dispatcher::Dispatcher(const io::World& world, queue::Queue& queue, dns::Resolver& resolver,
-                       TlsClient* tls, Log& log, DeliveryOptions options)
+                       TlsClient* tls, Log& log, const DeliveryOptions& options)
     : around_{world,   queue,
               tls,     log,
               options, MxLookup(resolver, world.clock, world.entropy, lookup_options(options))},

@@ -20,7 +20,7 @@ namespace postern::delivery {
 class Dispatcher {
  public:
   Dispatcher(const io::World& world, queue::Queue& queue, dns::Resolver& resolver, TlsClient* tls,
-             Log& log, DeliveryOptions options);
+             Log& log, const DeliveryOptions& options);
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 

@@ -11,8 +11,8 @@
 namespace postern::delivery {
 namespace {
 
-Targets failed(Persistence persistence, std::string status, std::string words) {
-  return {{}, outcome_of_lookup(persistence, std::move(status), std::move(words))};
+Targets failed(Persistence persistence, std::string status, const std::string& words) {
+  return {{}, outcome_of_lookup(persistence, std::move(status), words)};
 }
 
 }  // namespace

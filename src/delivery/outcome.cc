@@ -99,7 +99,7 @@ Outcome outcome_of_queue(const Error& error) {
   return outcome;
 }
 
-Outcome outcome_of_lookup(Persistence persistence, std::string status, std::string words) {
+Outcome outcome_of_lookup(Persistence persistence, std::string status, const std::string& words) {
   Outcome outcome;
   outcome.verdict =
       persistence == Persistence::permanent ? ClientVerdict::permanent : ClientVerdict::temporary;

@@ -45,7 +45,7 @@ Outcome outcome_of(const Error& error, const Target& target);
 /// A failure of ours: the queue's content cannot be read.
 Outcome outcome_of_queue(const Error& error);
 /// A verdict of the lookup.
-Outcome outcome_of_lookup(Persistence persistence, std::string status, std::string words);
+Outcome outcome_of_lookup(Persistence persistence, std::string status, const std::string& words);
 /// The lifetime of a message is over.
 Outcome expired(Outcome last);
 

@@ -69,9 +69,8 @@ Result<NextHop> parse_next_hop(std::string_view text) {
     return wrong(text, "the host is neither a name nor an address (IPv6 needs brackets)");
   hop.host = address ? address->text() : to_lower(parts.host);
   if (parts.port.empty()) return hop;
-  const char* end = parts.port.data() + parts.port.size();
-  const auto [stop, error] = std::from_chars(parts.port.data(), end, hop.port);
-  if (error != std::errc{} || stop != end || hop.port == 0)
+  const auto [stop, error] = std::from_chars(parts.port.begin(), parts.port.end(), hop.port);
+  if (error != std::errc{} || stop != parts.port.end() || hop.port == 0)
     return wrong(text, "the port is not a number from 1 to 65535");
   return hop;
 }

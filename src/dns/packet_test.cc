@@ -124,7 +124,7 @@ TEST(DnsPacket, ReadsQuestions) {
 
 TEST(DnsPacket, PointersLeadBackOnly) {
   // Header, question for mail.example A, one PTR-less A record whose owner is a pointer.
-  const auto with_owner = [](std::string owner) {
+  const auto with_owner = [](const std::string& owner) {
     std::string bytes("\0\7\x81\x80\0\1\0\1\0\0\0\0", 12);
     bytes += mail_wire + std::string("\0\1\0\1", 4) + owner +
              std::string("\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1", 14);

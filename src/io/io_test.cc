@@ -41,6 +41,7 @@ TEST(TimerQueue, CancelsOnlyWhatItNames) {
     }
   }
   std::vector<std::int64_t> expected;
+  expected.reserve(live.size());
   for (const auto& [id, at] : live) expected.push_back(at);
   std::sort(expected.begin(), expected.end());
   while (auto call = queue.pop_due(SteadyTime::max())) call();
@@ -73,7 +74,7 @@ class BothWorlds : public ::testing::TestWithParam<std::string> {
 };
 
 struct Waits {
-  explicit Waits(World of) : world(of) {}
+  explicit Waits(const World& of) : world(of) {}
 
   World world;
   Notify notify{world.clock};
@@ -136,7 +137,7 @@ TEST_P(BothWorlds, CallAt) {
 }
 
 struct Works {
-  explicit Works(World of) : world(of) {}
+  explicit Works(const World& of) : world(of) {}
 
   World world;
   TaskGroup tasks{world.executor, world.clock, 1000};

@@ -25,7 +25,7 @@ class Networks : public ::testing::TestWithParam<std::string> {
 
 /// Both ends of one connection over loopback, and what tests do with them.
 struct Pair {
-  Pair(World of, std::string path) : world(of), local_path(std::move(path)) {}
+  Pair(const World& of, std::string path) : world(of), local_path(std::move(path)) {}
 
   World world;
   std::string local_path;

@@ -30,7 +30,7 @@ class Tls : public ::testing::TestWithParam<std::string> {
 
 /// Two ends over loopback: plain first, TLS where a case wants it.
 struct Talk {
-  explicit Talk(io::World of) : world(of) {}
+  explicit Talk(const io::World& of) : world(of) {}
 
   io::World world;
   io::TaskGroup tasks{world.executor, world.clock, 20};

@@ -41,6 +41,7 @@ Result<> SmtpServer::listen_on(std::unique_ptr<io::Listener> listener) {
 
 std::vector<Endpoint> SmtpServer::endpoints() const {
   std::vector<Endpoint> endpoints;
+  endpoints.reserve(listeners_.size());
   for (const auto& listener : listeners_) endpoints.push_back(listener->local());
   return endpoints;
 }

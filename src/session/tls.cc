@@ -20,7 +20,7 @@ io::Task<Result<std::unique_ptr<io::Stream>>> handshake(
 
 StartTls start_tls_with(std::shared_ptr<const net::TlsContext> context) {
   if (!context) return {};
-  return [context](std::unique_ptr<io::Stream> stream, io::Deadline deadline) {
+  return [context = std::move(context)](std::unique_ptr<io::Stream> stream, io::Deadline deadline) {
     return handshake(context, std::move(stream), deadline);
   };
 }

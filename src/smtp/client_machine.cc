@@ -245,7 +245,7 @@ void ClientMachine::quit() {
 
 // --- replies, one function for each stage
 
-void ClientMachine::on_reply(Reply reply) {
+void ClientMachine::on_reply(const Reply& reply) {
   new_wait_ = true;
   if (in_message_) ++message_replies_;
   const ClientStage at = stage();

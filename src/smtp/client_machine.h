@@ -157,7 +157,7 @@ class ClientMachine {
     std::uint32_t recipient = 0;  // of rcpt, and of final with LMTP
   };
 
-  void on_reply(Reply reply);
+  void on_reply(const Reply& reply);
   void on_greeting(const Reply& reply);
   void on_hello(const Reply& reply);
   void on_starttls(const Reply& reply);

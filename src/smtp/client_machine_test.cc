@@ -385,8 +385,8 @@ TEST(ClientMachine, LostAtAnyTimeIsTemporary) {
       "lost connection while waiting for the reply to MAIL FROM",
       "lost connection while waiting for the reply to RCPT TO",
       "lost connection while waiting for the reply to DATA",
-      "lost connection while waiting for the reply to end of data; the message may be delivered "
-      "more than once"};
+      ("lost connection while waiting for the reply to end of data; the message may be delivered "
+       "more than once")};
   for (std::size_t before = 0; before <= std::size(steps); ++before) {
     Talk t;
     t.sent();

@@ -173,8 +173,9 @@ class MailParameters {
   bool envid(const Parameter& parameter) {
     if (parameter.value.size() > envelope_id_bytes_max) return false;
     auto id = decode_printable(parameter.value);
-    if (id) command_.envelope.envelope_id = *std::move(id);
-    return id.has_value();
+    if (!id) return false;
+    command_.envelope.envelope_id = *std::move(id);
+    return true;
   }
 
   MailCommand& command_;

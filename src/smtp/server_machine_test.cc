@@ -120,7 +120,7 @@ std::vector<Dialog> other_commands() {
        "502 502 502 502 502"},
       {"XCLIENT of anybody", "XCLIENT ADDR=192.0.2.1 NAME=trusted.example.com\r\n", "502"},
       {"a browser", "POST / HTTP/1.1\r\nHost: x\r\n\r\nMAIL FROM:<a@b.example>\r\n", "554"},
-      {"NUL in an address", ehlo + std::string("MAIL FROM:<a\0b@c.example>\r\n", 28), "250 501"},
+      {"NUL in an address", ehlo + std::string("MAIL FROM:<a\0b@c.example>\r\n", 27), "250 501"},
       {"CR in an address", ehlo + "MAIL FROM:<a\rRCPT TO:<x@c.example>\r\n", "250 501"},
       {"a tab in a command", "EHLO\tx\r\n", "501"},
       {"bare LF ends no command", "NOOP\nMAIL FROM:<a@b.example>\nNOOP\r\n", "500 500 250"},

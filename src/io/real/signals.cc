@@ -8,7 +8,7 @@
 
 namespace postern::io {
 
-Signals::Signals(Executor executor) : set_(std::move(executor), SIGTERM, SIGINT, SIGHUP) {}
+Signals::Signals(const Executor& executor) : set_(executor, SIGTERM, SIGINT, SIGHUP) {}
 
 Task<Result<Signals::Kind>> Signals::next() {
   const auto [error, number] =

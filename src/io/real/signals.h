@@ -18,7 +18,7 @@ class Signals {
   };
 
   /// From here on these signals no longer end the program.
-  explicit Signals(Executor executor);
+  explicit Signals(const Executor& executor);
   /// The next signal; Cause::cancelled after close().
   Task<Result<Kind>> next();
   void close();

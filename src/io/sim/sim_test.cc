@@ -15,7 +15,7 @@ const Endpoint server_endpoint{server_address, 25};
 
 /// A server that stores each line it gets in a file of its own and answers when it is synced.
 struct Server {
-  explicit Server(World of) : world(of), tasks(of.executor, of.clock, 100) {}
+  explicit Server(const World& of) : world(of), tasks(of.executor, of.clock, 100) {}
 
   Task<> run() {
     (void)co_await world.disk.make_directory("spool");
@@ -57,7 +57,7 @@ struct Client {
   std::string last_error;
   std::vector<std::string> accepted;
 
-  Client(World of) : world(of) {}
+  Client(const World& of) : world(of) {}
 
   /// One connection, `count` names one after the other, for as long as all goes well.
   Task<> send(std::string prefix, int count) {
@@ -405,7 +405,7 @@ TEST(SimNetwork, ResetsReachBothSides) {
 }
 
 struct Talk {
-  explicit Talk(World of) : world(of) {}
+  explicit Talk(const World& of) : world(of) {}
 
   World world;
   std::string got;
