@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "dns/fake_resolver.h"
+#include "dns/zone_resolver.h"
 #include "dns/zone_text.h"
 #include "io/real/shard.h"
 #include "io/real/signals.h"
@@ -67,7 +67,7 @@ class Stage {
   TemporaryFolder folder_;
   std::unique_ptr<io::RealShard> shard_;
   std::unique_ptr<queue::RocksdbStore> store_;
-  std::optional<dns::FakeResolver> resolver_;
+  std::optional<dns::ZoneResolver> resolver_;
   std::optional<lab::LittleWorld> little_world_;
 };
 

@@ -12,8 +12,8 @@
 #include "app/privileges.h"
 #include "app/version.h"
 #include "base/text.h"
-#include "dns/fake_resolver.h"
 #include "dns/unbound_resolver.h"
+#include "dns/zone_resolver.h"
 #include "dns/zone_text.h"
 #include "io/real/real_descriptors.h"
 #include "io/real/shard.h"
@@ -80,7 +80,7 @@ class Program {
   std::unique_ptr<queue::RocksdbStore> store_;
   std::unique_ptr<io::RealDescriptors> descriptors_;
   std::unique_ptr<dns::UnboundResolver> unbound_;
-  std::unique_ptr<dns::FakeResolver> zones_;
+  std::unique_ptr<dns::ZoneResolver> zones_;
   std::unique_ptr<server::Server> server_;
   Result<> outcome_;
 };
@@ -160,7 +160,7 @@ Result<> Program::make_resolver() {
   auto zone = dns::Zone::parse(text);
   if (!zone)
     return operator_failure(Cause::damaged, fmt::format("[dns] zone_files: {}", zone.error().what));
-  zones_ = std::make_unique<dns::FakeResolver>(world.clock, std::move(*zone));
+  zones_ = std::make_unique<dns::ZoneResolver>(world.clock, std::move(*zone));
   zones_->set_beyond(unbound_.get());
   return {};
 }

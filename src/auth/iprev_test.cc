@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "dns/fake_resolver.h"
+#include "dns/zone_resolver.h"
 #include "io/sim/sim_world.h"
 
 namespace postern::auth {
@@ -48,7 +48,7 @@ class IprevTest : public testing::Test {
 
   void use(std::string_view zone) {
     fake_ =
-        std::make_unique<dns::FakeResolver>(host_.world().clock, dns::Zone::parse(zone).value());
+        std::make_unique<dns::ZoneResolver>(host_.world().clock, dns::Zone::parse(zone).value());
   }
   static io::Task<> check_into(dns::Resolver* resolver, io::Clock* clock, io::TaskGroup* lookups,
                                IpAddress client, Iprev* iprev, SteadyTime* ended) {
@@ -71,7 +71,7 @@ class IprevTest : public testing::Test {
 
   io::SimWorld sim_{1};
   io::SimHost& host_;
-  std::unique_ptr<dns::FakeResolver> fake_;
+  std::unique_ptr<dns::ZoneResolver> fake_;
   Duration took_{};
 };
 

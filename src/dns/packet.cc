@@ -4,8 +4,8 @@
 #include <array>
 
 #include "base/check.h"
-#include "dns/fake_resolver.h"
 #include "dns/name.h"
+#include "dns/zone_resolver.h"
 
 namespace postern::dns {
 namespace {

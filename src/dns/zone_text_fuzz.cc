@@ -1,7 +1,7 @@
 #include <cstdlib>
 
-#include "dns/fake_resolver.h"
 #include "dns/name.h"
+#include "dns/zone_resolver.h"
 
 // Any text is a zone or an error with a line; names that come out are in our form.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

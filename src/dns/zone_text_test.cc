@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "dns/fake_resolver.h"
+#include "dns/zone_resolver.h"
 
 namespace postern::dns {
 namespace {

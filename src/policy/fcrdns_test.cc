@@ -12,9 +12,9 @@
 #include <boost/json/parse.hpp>
 
 #include "auth/iprev.h"
-#include "dns/fake_resolver.h"
 #include "dns/testing/scripted_server.h"
 #include "dns/unbound_resolver.h"
+#include "dns/zone_resolver.h"
 #include "io/real/real_descriptors.h"
 #include "io/real/shard.h"
 #include "io/sim/sim_world.h"
@@ -230,13 +230,13 @@ UnknownIpOptions enforcing(Duration deadline) {
   return options;
 }
 
-TEST(Fcrdns, OverTheFakeResolver) {
+TEST(Fcrdns, OverTheZoneResolver) {
   for (const Case& c : all_cases()) {
     const auto zone = dns::Zone::parse(c.zone);
     ASSERT_TRUE(zone.has_value()) << c.id << ": " << zone.error().what;
     io::SimWorld sim(1);
     io::SimHost& host = sim.add_host("mx", *IpAddress::parse("192.0.2.250"));
-    dns::FakeResolver resolver(host.world().clock, *zone);
+    dns::ZoneResolver resolver(host.world().clock, *zone);
     UnknownIpCheck check(host.world(), resolver, enforcing(8s));
     UnknownIpVerdict verdict;
     ASSERT_TRUE(sim.run_task(host, judge(&check, &resolver, c.client, &verdict))) << c.id;

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
-#include "dns/fake_resolver.h"
+#include "dns/zone_resolver.h"
 #include "io/sim/sim_world.h"
 
 namespace postern::policy {
@@ -55,7 +55,7 @@ class UnknownIpTest : public testing::Test {
 
   io::SimWorld sim_{1};
   io::SimHost& host_;
-  dns::FakeResolver resolver_;
+  dns::ZoneResolver resolver_;
   UnknownIpOptions options_;
   std::unique_ptr<UnknownIpCheck> check_;
 };

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "dns/fake_resolver.h"
+#include "dns/zone_resolver.h"
 #include "io/sim/sim_world.h"
 #include "net/self_signed.h"
 #include "net/tls_stream.h"
@@ -118,7 +118,7 @@ struct Bed {
   FailingNetwork network;
   io::World world{gateway.world().executor, gateway.world().clock,        network,
                   gateway.world().disk,     gateway.world().store_worker, gateway.world().entropy};
-  dns::FakeResolver resolver{world.clock, {}};
+  dns::ZoneResolver resolver{world.clock, {}};
   policy::UnknownIpCheck check{world, resolver, {}};
   queue::MemoryStore store;
   CountingLog log;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "dns/fake_resolver.h"
+#include "dns/zone_resolver.h"
 #include "io/sim/sim_world.h"
 #include "policy/unknown_ip.h"
 #include "queue/memory_store.h"
@@ -73,7 +73,7 @@ class Stage {
   io::SimHost& gateway_;
   io::SimHost& clients_;
   io::World world_;
-  dns::FakeResolver resolver_;
+  dns::ZoneResolver resolver_;
   policy::UnknownIpCheck check_;
   queue::Queue queue_;
   session::SmtpServer server_;

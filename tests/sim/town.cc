@@ -142,7 +142,7 @@ void Town::start_gateway() {
   const io::World world = gateway_.world();
   const io::World counted{world.executor, world.clock,        network_,
                           world.disk,     world.store_worker, world.entropy};
-  resolver_ = std::make_unique<dns::FakeResolver>(world.clock, zone_of(dns_));
+  resolver_ = std::make_unique<dns::ZoneResolver>(world.clock, zone_of(dns_));
   resolver_->set_latency(std::chrono::milliseconds(3));
   server_ = std::make_unique<server::Server>(counted, log_, *resolver_, *store_, options());
   auto listener = world.network.listen({gateway_address(), 25});

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "counting_network.h"
-#include "dns/fake_resolver.h"
+#include "dns/zone_resolver.h"
 #include "history.h"
 #include "io/sim/sim_world.h"
 #include "next_hop.h"
@@ -95,7 +95,7 @@ class Town {
   std::vector<io::SimHost*> hop_hosts_;
   CountingNetwork network_;
   DnsState dns_;
-  std::unique_ptr<dns::FakeResolver> resolver_;
+  std::unique_ptr<dns::ZoneResolver> resolver_;
   std::unique_ptr<server::Server> server_;
   bool gave_up_ = false;
   bool started_ = false;

@@ -9,7 +9,7 @@
 
 #include "delivery/dispatcher.h"
 #include "delivery/testing/sink.h"
-#include "dns/fake_resolver.h"
+#include "dns/zone_resolver.h"
 #include "io/sim/sim_world.h"
 #include "queue/memory_store.h"
 
@@ -99,7 +99,7 @@ class Flow {
   queue::MemoryStore store;
   io::SimHost& gateway;
   io::World world;
-  dns::FakeResolver resolver;
+  dns::ZoneResolver resolver;
   TlsClient* tls;
   std::unique_ptr<queue::Queue> mail_queue;
   std::unique_ptr<Dispatcher> dispatcher;

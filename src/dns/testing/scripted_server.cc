@@ -1,7 +1,7 @@
 #include "dns/testing/scripted_server.h"
 
-#include "dns/fake_resolver.h"
 #include "dns/packet.h"
+#include "dns/zone_resolver.h"
 
 namespace postern::dns {
 namespace {

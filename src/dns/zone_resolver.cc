@@ -1,4 +1,4 @@
-#include "dns/fake_resolver.h"
+#include "dns/zone_resolver.h"
 
 #include <algorithm>
 
@@ -89,7 +89,7 @@ ZoneAnswer answer_from_zone(const Zone& zone, const std::string& name, Type type
   return result;
 }
 
-io::Task<Answer> FakeResolver::lookup(std::string name, Type type, io::Deadline deadline) {
+io::Task<Answer> ZoneResolver::lookup(std::string name, Type type, io::Deadline deadline) {
   const SteadyTime asked_at = clock_.now();
   ++under_way_;
   auto normal = normalize_name(name);
@@ -109,7 +109,7 @@ io::Task<Answer> FakeResolver::lookup(std::string name, Type type, io::Deadline 
   co_return found;
 }
 
-io::Task<Answer> FakeResolver::answer(const std::string& name, Type type, io::Deadline deadline) {
+io::Task<Answer> ZoneResolver::answer(const std::string& name, Type type, io::Deadline deadline) {
   if (latency_ > Duration::zero()) {
     const SteadyTime ready = clock_.now() + latency_;
     if (deadline.passed(ready)) co_return co_await wait_in_silence(deadline);
@@ -122,23 +122,23 @@ io::Task<Answer> FakeResolver::answer(const std::string& name, Type type, io::De
   co_return std::move(found.answer);
 }
 
-io::Task<bool> FakeResolver::wait_until(SteadyTime time) {
+io::Task<bool> ZoneResolver::wait_until(SteadyTime time) {
   while (!stopped_ && clock_.now() < time) co_await stop_requested_.wait(io::Deadline::at(time));
   co_return !stopped_;
 }
 
-io::Task<Answer> FakeResolver::wait_in_silence(io::Deadline deadline) {
+io::Task<Answer> ZoneResolver::wait_in_silence(io::Deadline deadline) {
   co_await wait_until(deadline.sooner(clock_.in(silence_max)).time());
   co_return Answer{};
 }
 
-void FakeResolver::stop() {
+void ZoneResolver::stop() {
   stopped_ = true;
   if (beyond_ != nullptr) beyond_->stop();
   stop_requested_.wake_all();
 }
 
-std::vector<LookupRecord> FakeResolver::take_lookups() {
+std::vector<LookupRecord> ZoneResolver::take_lookups() {
   std::vector<LookupRecord> taken(std::make_move_iterator(lookups_.begin()),
                                   std::make_move_iterator(lookups_.end()));
   lookups_.clear();

@@ -13,7 +13,7 @@
 
 namespace postern::dns {
 
-/// One lookup that a FakeResolver was asked.
+/// One lookup that a ZoneResolver was asked.
 struct LookupRecord {
   std::string name;
   Type type = Type::a;
@@ -28,12 +28,12 @@ struct LookupRecord {
 /// A TIMEOUT name is silent until the deadline; a REFUSED one is serv_fail, as a real resolver
 /// makes it. Every lookup is remembered, so that a test can account for each; at most lookups_kept
 /// of them.
-class FakeResolver final : public Resolver {
+class ZoneResolver final : public Resolver {
  public:
-  FakeResolver(io::Clock& clock, Zone zone)
+  ZoneResolver(io::Clock& clock, Zone zone)
       : clock_(clock), zone_(std::move(zone)), stop_requested_(clock) {}
-  FakeResolver(const FakeResolver&) = delete;
-  FakeResolver& operator=(const FakeResolver&) = delete;
+  ZoneResolver(const ZoneResolver&) = delete;
+  ZoneResolver& operator=(const ZoneResolver&) = delete;
 
   io::Task<Answer> lookup(std::string name, Type type, io::Deadline deadline) override;
   void stop() override;
