@@ -34,6 +34,8 @@ def steps() -> None:
         building.build("dev")
     with Step("check"):
         run([ROOT / "tools/checks/run", "--all"])
+    with Step("tidy"):
+        run([ROOT / "tools/checks/run", "--tidy", "--seconds", str(TIDY_SECONDS)])
     with Step("release build"):
         program = building.program("release")
     with Step("demo"):
