@@ -30,7 +30,8 @@ void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
     app.footer("Examples:\n" + std::string(command.examples) + "\n" + exit_codes);
 }
 
-std::string did_you_mean(std::span<const Command> commands, const std::vector<std::string>& words) {
+std::string unknown_command(std::span<const Command> commands,
+                            const std::vector<std::string>& words) {
   if (words.empty() || words.front().starts_with('-')) return {};
   std::vector<std::string> known;
   const bool in_queue = words.front() == "queue" && words.size() > 1;
@@ -43,9 +44,9 @@ std::string did_you_mean(std::span<const Command> commands, const std::vector<st
   const std::string& word = words[in_queue ? 1 : 0];
   if (std::ranges::find(known, word) != known.end()) return {};
   const std::string_view meant = nearest(word, known);
-  if (meant.empty()) return {};
-  return "There is no command \"" + printable(word, 40) + "\"; did you mean \"" +
-         std::string(meant) + "\"?\n";
+  const std::string question =
+      meant.empty() ? "." : "; did you mean \"" + std::string(meant) + "\"?";
+  return "There is no command \"" + printable(word, 40) + "\"" + question + "\n";
 }
 
 }  // namespace
@@ -84,7 +85,7 @@ Invocation parse_command_line(std::span<const Command> commands,
     std::ostringstream error;
     const bool is_help = app.exit(thrown, output, error) == 0;
     invocation.output = output.str();
-    invocation.error = is_help ? error.str() : did_you_mean(commands, words) + error.str();
+    invocation.error = is_help ? error.str() : unknown_command(commands, words) + error.str();
     invocation.exit_code = is_help ? ExitCode::ok : ExitCode::wrong_usage;
     return invocation;
   }

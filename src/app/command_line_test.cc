@@ -67,6 +67,7 @@ TEST(CommandLine, RefusesAndSaysWhatToDo) {
   const std::vector<BadCase> cases = {
       {"nothing", {}, "--help"},
       {"unknown command", {"chekc"}, "did you mean \"check\"?"},
+      {"a command like no other", {"frobnicate"}, "There is no command \"frobnicate\"."},
       {"unknown command of queue", {"queue", "lsit"}, "did you mean \"list\"?"},
       {"queue alone", {"queue"}, "--help"},
       {"unknown option", {"run", "--verbose"}, "--verbose"},
