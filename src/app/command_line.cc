@@ -6,14 +6,33 @@
 
 #include <CLI/CLI.hpp>
 
-#include "app/diagnostic.h"
 #include "base/text.h"
+#include "settings/diagnostic.h"
 
 namespace postern::app {
 namespace {
 
 constexpr const char* exit_codes =
     "Exit status: 0 done, 1 failed or problems found, 2 wrong usage, 3 no server is running.";
+
+void add_lab_options(CLI::App& app, const Command& command, Arguments::Lab& lab) {
+  if (command.takes.scenario)
+    app.add_option("SCENARIO", lab.scenario, "A name that `postern lab list` shows, or a file")
+        ->required();
+  if (command.takes.profiles_file)
+    app.add_option("--profiles", lab.profiles_file, "Profiles of mail servers, instead of ours")
+        ->type_name("FILE");
+  if (!command.takes.lab_run) return;
+  app.add_option("--profile", lab.profile, "What the upstream server is; \"all\": a table of all")
+      ->type_name("NAME");
+  app.add_option("--seed", lab.seed, "What is left to chance")->capture_default_str();
+  app.add_flag("--all", lab.all, "Show every attempt, also those that are like the one before");
+  CLI::Option* watch = app.add_flag("--watch", lab.watch, "Draw it while it happens");
+  app.add_option("--speed", lab.speed, "Virtual time for each second of watching")
+      ->type_name("DURATION")
+      ->capture_default_str()
+      ->needs(watch);
+}
 
 void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
   if (command.takes.config)
@@ -26,24 +45,34 @@ void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
                  "Read and check the configuration, then end, as `postern check`");
   if (command.takes.id)
     app.add_option("ID", arguments.id, "The message, as `postern queue list` shows it")->required();
+  add_lab_options(app, command, arguments.lab);
   if (!command.examples.empty())
     app.footer("Examples:\n" + std::string(command.examples) + "\n" + exit_codes);
+}
+
+std::string group_summary(std::string_view group) {
+  return group == "lab"
+             ? "Mail flows of several servers in virtual time: who reports what, and when"
+             : "Look at the running server's queue and change it";
 }
 
 std::string unknown_command(std::span<const Command> commands,
                             const std::vector<std::string>& words) {
   if (words.empty() || words.front().starts_with('-')) return {};
   std::vector<std::string> known;
-  const bool in_queue = words.front() == "queue" && words.size() > 1;
+  const bool in_group =
+      words.size() > 1 && std::ranges::any_of(commands, [&words](const Command& command) {
+        return command.name.starts_with(words.front() + " ");
+      });
   for (const Command& command : commands) {
     const auto space = command.name.find(' ');
-    if (!in_queue) known.emplace_back(command.name.substr(0, space));
-    if (in_queue && command.name.starts_with("queue "))
+    if (!in_group) known.emplace_back(command.name.substr(0, space));
+    if (in_group && command.name.starts_with(words.front() + " "))
       known.emplace_back(command.name.substr(space + 1));
   }
-  const std::string& word = words[in_queue ? 1 : 0];
+  const std::string& word = words[in_group ? 1 : 0];
   if (std::ranges::find(known, word) != known.end()) return {};
-  const std::string_view meant = nearest(word, known);
+  const std::string_view meant = settings::nearest(word, known);
   const std::string question =
       meant.empty() ? "." : "; did you mean \"" + std::string(meant) + "\"?";
   return "There is no command \"" + printable(word, 40) + "\"" + question + "\n";
@@ -67,7 +96,7 @@ Invocation parse_command_line(std::span<const Command> commands,
       CLI::App*& group = groups[name.substr(0, space)];
       if (group == nullptr) {
         group = app.add_subcommand(std::string(name.substr(0, space)),
-                                   "Look at the running server's queue and change it");
+                                   group_summary(name.substr(0, space)));
         group->require_subcommand(1);
       }
       parent = group;

@@ -22,6 +22,16 @@ struct Arguments {
   bool json = false;
   bool check_only = false;
   std::string id = {};
+  /// For `postern lab`.
+  struct Lab {
+    std::string scenario = {};       ///< a shipped one's name, or a file
+    std::string profile = {};        ///< of the upstream, instead of the scenario's own; "all"
+    std::string profiles_file = {};  ///< instead of the shipped profiles
+    std::uint64_t seed = 1;
+    bool all = false;  ///< show every attempt
+    bool watch = false;
+    std::string speed = "6h";  ///< virtual time for each second of watching
+  } lab = {};
 };
 
 /// One command of the program: `postern queue list` has the name "queue list".
@@ -34,6 +44,9 @@ struct Command {
     bool json = false;
     bool check_only = false;
     bool id = false;
+    bool scenario = false;
+    bool profiles_file = false;
+    bool lab_run = false;
   } takes;
   ExitCode (*run)(const Arguments&) = nullptr;
 };

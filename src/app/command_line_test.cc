@@ -5,8 +5,8 @@
 
 #include <boost/json/parse.hpp>
 
-#include "app/diagnostic.h"
 #include "app/queue_commands.h"
+#include "settings/diagnostic.h"
 
 namespace postern::app {
 namespace {
@@ -103,11 +103,11 @@ TEST(CommandLine, EveryCommandHasHelpWithExamples) {
 
 TEST(CommandLine, NearestWord) {
   const std::vector<std::string> known = {"mode", "reply_style", "recipients_max", "deadline"};
-  EXPECT_EQ(nearest("mdoe", known), "mode");
-  EXPECT_EQ(nearest("Mode", known), "mode");
-  EXPECT_EQ(nearest("recipients", known), "recipients_max");
-  EXPECT_EQ(nearest("xyz", known), "");
-  EXPECT_EQ(nearest(std::string(100'000, 'm'), known), "");
+  EXPECT_EQ(settings::nearest("mdoe", known), "mode");
+  EXPECT_EQ(settings::nearest("Mode", known), "mode");
+  EXPECT_EQ(settings::nearest("recipients", known), "recipients_max");
+  EXPECT_EQ(settings::nearest("xyz", known), "");
+  EXPECT_EQ(settings::nearest(std::string(100'000, 'm'), known), "");
 }
 
 class QueueText : public testing::Test {

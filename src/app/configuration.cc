@@ -9,11 +9,17 @@
 #include <map>
 #include <unistd.h>
 
-#include "app/section.h"
 #include "app/values.h"
 #include "base/text.h"
+#include "settings/section.h"
 
 namespace postern::app {
+
+using settings::Findings;
+using settings::parse_toml;
+using settings::Section;
+using settings::TomlTable;
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -275,7 +281,8 @@ ReadConfiguration unreadable(const std::string& path, Objection objection) {
 
 ReadConfiguration read_configuration(std::string_view text, const std::string& file,
                                      const std::string& system_hostname) {
-  Findings findings{file, {}, {}};
+  Findings findings;
+  findings.file = file;
   ReadConfiguration read;
   const auto table = parse_toml(text);
   if (table) {

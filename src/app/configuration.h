@@ -5,14 +5,19 @@
 #include <string_view>
 #include <vector>
 
-#include "app/diagnostic.h"
 #include "app/log_format.h"
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "policy/unknown_ip.h"
+#include "settings/diagnostic.h"
 
 namespace postern::app {
+
+using settings::Diagnostic;
+using settings::has_errors;
+using settings::Place;
+using settings::Weight;
 
 enum class BareNewline : std::uint8_t { refuse, normalize };
 enum class StartTls : std::uint8_t { off, opportunistic };

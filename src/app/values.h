@@ -4,11 +4,15 @@
 #include <string_view>
 
 #include "app/configuration.h"
-#include "app/section.h"
 #include "base/ip.h"
+#include "settings/section.h"
 
 /// Readers of single values of the configuration. Pure.
 namespace postern::app {
+
+using settings::object;
+using settings::Objection;
+using settings::Parsed;
 
 /// "192.0.2.1:25" or "[2001:db8::1]:25"; the port must be there (0: any free one).
 Parsed<Endpoint> parse_listen(std::string_view text);

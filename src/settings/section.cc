@@ -1,4 +1,4 @@
-#include "app/section.h"
+#include "settings/section.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-namespace postern::app {
+namespace postern::settings {
 namespace {
 
 /// A file of nonsense shall not print for minutes.
@@ -178,7 +178,7 @@ void Section::finish() {
     const bool is_section = std::holds_alternative<TomlTable>(entry.value.value) ||
                             (name_.empty() && std::holds_alternative<TomlArray>(entry.value.value));
     const std::string_view meant = nearest(entry.key, keys_);
-    std::string advice = "remove it; docs/postern.toml lists every key";
+    std::string advice = fmt::format("remove it; {} lists every key", findings_.reference);
     if (!meant.empty())
       advice = fmt::format("did you mean \"{}\"?", meant);
     else if (name_.empty() && !is_section)
@@ -188,4 +188,4 @@ void Section::finish() {
   }
 }
 
-}  // namespace postern::app
+}  // namespace postern::settings

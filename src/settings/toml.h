@@ -7,9 +7,9 @@
 #include <variant>
 #include <vector>
 
-#include "app/diagnostic.h"
+#include "settings/diagnostic.h"
 
-namespace postern::app {
+namespace postern::settings {
 
 struct TomlEntry;
 struct TomlValue;
@@ -44,4 +44,4 @@ struct TomlEntry {
 /// syntax error, or a key given twice, is the Diagnostic (its `file` left empty).
 std::expected<TomlTable, Diagnostic> parse_toml(std::string_view text);
 
-}  // namespace postern::app
+}  // namespace postern::settings

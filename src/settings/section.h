@@ -11,17 +11,19 @@
 #include <utility>
 #include <vector>
 
-#include "app/diagnostic.h"
-#include "app/toml.h"
 #include "base/time.h"
+#include "settings/diagnostic.h"
+#include "settings/toml.h"
 
-namespace postern::app {
+namespace postern::settings {
 
 /// What reading a configuration file gathers.
 struct Findings {
   std::string file;
   std::vector<Diagnostic> diagnostics;
   std::vector<std::string> known;  ///< every key asked for: "unknown_ip.actions.no_ptr"
+  std::string reference = "docs/postern.toml";  ///< what lists every key
+  std::string reference = "docs/postern.toml";  ///< what lists every key
 };
 
 /// What is wrong with one value, and what to do about it.
@@ -130,4 +132,4 @@ class Section {
   std::vector<std::string> keys_;
 };
 
-}  // namespace postern::app
+}  // namespace postern::settings

@@ -2,12 +2,13 @@
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_WINDOWS_COMPAT 0
 
-#include "app/toml.h"
+#include "settings/toml.h"
 
 #include <algorithm>
+#include <array>
 #include <toml++/toml.h>
 
-namespace postern::app {
+namespace postern::settings {
 namespace {
 
 Place place_of(const toml::source_region& source) {
@@ -70,4 +71,4 @@ std::expected<TomlTable, Diagnostic> parse_toml(std::string_view text) {
   return convert_table(parsed.table());
 }
 
-}  // namespace postern::app
+}  // namespace postern::settings

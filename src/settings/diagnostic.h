@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace postern::app {
+namespace postern::settings {
 
 /// A place in the configuration file, counted from 1; 0 when the problem is not at one place.
 struct Place {
@@ -36,4 +36,4 @@ struct Diagnostic {
 /// The candidate that somebody who typed `word` most likely meant; empty when none is near.
 std::string_view nearest(std::string_view word, const std::vector<std::string>& candidates);
 
-}  // namespace postern::app
+}  // namespace postern::settings

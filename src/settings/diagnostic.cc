@@ -1,4 +1,4 @@
-#include "app/diagnostic.h"
+#include "settings/diagnostic.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-namespace postern::app {
+namespace postern::settings {
 namespace {
 
 constexpr std::size_t shown_length_max = 300;
@@ -72,4 +72,4 @@ std::string_view nearest(std::string_view word, const std::vector<std::string>& 
   return best;
 }
 
-}  // namespace postern::app
+}  // namespace postern::settings
