@@ -23,7 +23,6 @@ struct Findings {
   std::vector<Diagnostic> diagnostics;
   std::vector<std::string> known;  ///< every key asked for: "unknown_ip.actions.no_ptr"
   std::string reference = "docs/postern.toml";  ///< what lists every key
-  std::string reference = "docs/postern.toml";  ///< what lists every key
 };
 
 /// What is wrong with one value, and what to do about it.
