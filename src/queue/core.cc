@@ -22,7 +22,7 @@ constexpr Duration probe_interval = std::chrono::seconds(1);
 Core::Core(const io::World& the_world, Store& store, Log& log, QueueOptions the_options)
     : world(the_world),
       options(std::move(the_options)),
-      schedule(the_world.clock),
+      schedule(the_world.clock, the_world.entropy.next_u64()),
       committer(the_world, store, options.commit_batch_bytes_max),
       store_(store),
       log_(log),
@@ -84,14 +84,23 @@ void Core::accept(std::shared_ptr<const StoredMessage> stored,
 }
 
 void Core::schedule_recipients(const QueuedMessage& message) {
-  std::map<std::string, WallTime> shares;
+  struct Share {
+    WallTime due = WallTime::max();
+    bool delay_owed = false;
+  };
+  std::map<std::string, Share> shares;
+  const bool tells = !message.envelope.reverse_path.empty();
   for (const QueuedRecipient& recipient : message.recipients) {
     if (recipient.state != RecipientState::waiting) continue;
-    const auto [share, created] =
-        shares.try_emplace(destination_of(recipient), recipient.next_attempt);
-    if (!created) share->second = std::min(share->second, recipient.next_attempt);
+    Share& share = shares[destination_of(recipient)];
+    share.due = std::min(share.due, recipient.next_attempt);
+    share.delay_owed = share.delay_owed || (tells && owes_delay(recipient));
   }
-  for (const auto& [destination, due] : shares) schedule.add(message.id, destination, due);
+  for (const auto& [destination, share] : shares)
+    schedule.add(message.id, destination, share.due,
+                 {.reverse_path = message.envelope.reverse_path,
+                  .lifetime_from = message.provenance.arrived,
+                  .delay_owed = share.delay_owed});
 }
 
 // --- what follows a commit

@@ -56,6 +56,7 @@ class Core : public std::enable_shared_from_this<Core> {
   io::Task<Result<>> complete(Lease lease, std::vector<RecipientOutcome> outcomes,
                               std::optional<NewMessage> report);
   void give_back(MessageId id, const std::string& destination, bool forced);
+  void give_back(Lease lease, WallTime due);
   // administration.cc
   io::Task<Result<std::vector<Queue::Summary>>> list(MessageId after, std::size_t count);
   io::Task<Result<std::shared_ptr<const QueuedMessage>>> show(MessageId id);
@@ -111,6 +112,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void finish(const Lease& lease, Change& change);
   [[nodiscard]] std::optional<WallTime> next_due(const QueuedMessage& message,
                                                  const std::string& destination) const;
+  [[nodiscard]] bool delay_owed(const QueuedMessage& message, const std::string& destination) const;
 
   void written(Store::Sync sync);
   void start_late_sync();
@@ -153,6 +155,14 @@ inline QueuedRecipient new_recipient(mail::Recipient recipient, WallTime due) {
   out.recipient = std::move(recipient);
   out.next_attempt = due;
   return out;
+}
+
+/// RFC 3461 section 4.1: whoever gave no NOTIFY may be told of delay, whoever gave one only when it
+/// asks for that.
+inline bool owes_delay(const QueuedRecipient& recipient) {
+  const mail::DsnNotify& notify = recipient.recipient.notify;
+  return recipient.state == RecipientState::waiting && !notify.never &&
+         (notify.delay || !notify.specified);
 }
 
 /// intake.cc

@@ -141,6 +141,21 @@ void Core::give_back(MessageId id, const std::string& destination, bool forced) 
   end_lease(id);
 }
 
+void Core::give_back(Lease lease, WallTime due) {
+  if (due <= world.clock.wall_now()) return;  // as it is dropped
+  CHECK(lease.message_ != nullptr && lease.core_.lock().get() == this);
+  lease.core_.reset();
+  schedule.release(lease.message_->id, lease.destination_, due);
+  end_lease(lease.message_->id);
+}
+
+bool Core::delay_owed(const QueuedMessage& message, const std::string& destination) const {
+  if (message.envelope.reverse_path.empty()) return false;
+  return std::ranges::any_of(message.recipients, [&](const QueuedRecipient& recipient) {
+    return owes_delay(recipient) && destination_of(recipient) == destination;
+  });
+}
+
 std::optional<WallTime> Core::next_due(const QueuedMessage& message,
                                        const std::string& destination) const {
   std::optional<WallTime> next;
@@ -274,6 +289,8 @@ void Core::finish(const Lease& lease, Change& change) {
   hot_.erase(id);
   if (change.next != nullptr) {
     active_[id.value].current = change.next;
+    schedule.set_delay_owed(id, lease.destination_,
+                            delay_owed(change.next->message, lease.destination_));
     schedule.release(id, lease.destination_, next_due(change.next->message, lease.destination_));
   } else {
     schedule.release(id, lease.destination_, std::nullopt);

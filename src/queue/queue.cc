@@ -56,6 +56,17 @@ io::Task<Result<>> Queue::complete(Lease lease, std::vector<RecipientOutcome> ou
   return core_->complete(std::move(lease), std::move(outcomes), std::move(report));
 }
 
+void Queue::give_back(Lease lease, WallTime due) {
+  core_->give_back(std::move(lease), due);
+}
+
+Queue::Postponed Queue::postpone(
+    const std::string& destination,
+    const std::function<std::optional<WallTime>(const ShareFacts&)>& decide,
+    std::size_t count_max) {
+  return core_->schedule.postpone(destination, decide, count_max);
+}
+
 io::Task<Result<std::vector<Queue::Summary>>> Queue::list(MessageId after, std::size_t count) {
   return core_->list(after, count);
 }

@@ -141,6 +141,14 @@ struct QueueOptions {
   std::function<std::string(std::string_view domain)> destination_of;
 };
 
+/// What Queue::postpone knows of a due share without reading its message.
+struct ShareFacts {
+  MessageId id;
+  WallTime lifetime_from;  ///< rounded up to a second
+  bool null_reverse_path = false;
+  bool delay_owed = false;  ///< a recipient wants to hear of delay and was not told
+};
+
 /// The durable queue: between `session` and `delivery`, which meet only here. Lives on one shard.
 class Queue {
  public:
@@ -161,7 +169,7 @@ class Queue {
   /// Called (from the ready queue, never inside a call of the queue) when a destination gets due
   /// work.
   void on_due(std::function<void(const std::string& destination)> listener);
-  /// The oldest due work of a destination, or nothing. A message that is no longer in memory is
+  /// Due work of a destination, or nothing: senders in turn, of each the oldest first. A message that is no longer in memory is
   /// read from the store; one that turns out damaged is set aside and the next is taken.
   /// `destination` is copied before the first suspension.
   io::Task<std::optional<Lease>> lease(const std::string& destination);
@@ -175,6 +183,22 @@ class Queue {
   /// delivery (RFC 5321 section 4.5.4.1 allows it).
   io::Task<Result<>> complete(Lease lease, std::vector<RecipientOutcome> outcomes,
                               std::optional<NewMessage> report);
+
+  /// Ends a lease when nothing was tried: due again at `due`, or at once. In memory only: nothing is
+  /// written, and after a restart it is due at once.
+  void give_back(Lease lease, WallTime due);
+  /// The same without a lease, for what is due of a destination that is known to be dead: `decide`
+  /// says when a share is due again, or nothing (or no later time) when something is owed now; it
+  /// must not call the queue. Looks at `count_max` at most; call it again while there is more, with
+  /// pauses for others. What was left by `decide` is not asked about again until it was leased.
+  struct Postponed {
+    std::size_t postponed = 0;
+    bool urgent = false;  ///< something due was left, now or before
+    bool more = false;
+  };
+  Postponed postpone(const std::string& destination,
+                     const std::function<std::optional<WallTime>(const ShareFacts&)>& decide,
+                     std::size_t count_max);
 
   // --- for the administrator
   struct Summary {

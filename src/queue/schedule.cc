@@ -1,20 +1,43 @@
 #include "queue/schedule.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
+#include "base/random.h"
 
 namespace postern::queue {
 namespace {
 
 // The wall clock may be set while we wait, so look at it again at least this often.
 constexpr Duration timer_max = std::chrono::minutes(1);
+// When a hundred thousand get due at the same moment, others get their turn in between.
+constexpr std::size_t promoted_at_once_max = 1000;
+constexpr std::uint16_t urgent_lane = 0;
+
+std::uint32_t seconds_of(WallTime time) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(time.time_since_epoch()).count();
+  return static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(seconds, 0, std::numeric_limits<std::uint32_t>::max()));
+}
 
 }  // namespace
 
 Schedule::~Schedule() {
   if (announcer_ != 0) clock_.cancel(announcer_);
   if (timer_ != 0) clock_.cancel(timer_);
+}
+
+Schedule::Lane Schedule::lane_of(std::string_view reverse_path) const {
+  // FNV-1a from a secret seed, then mixed; lane 0 is the urgent one's.
+  std::uint64_t hash = lane_seed_ ^ 0xcbf29ce484222325ULL;
+  for (const char c : reverse_path)
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return static_cast<Lane>(1 + SplitMix64(hash).below(std::numeric_limits<Lane>::max()));
+}
+
+Schedule::Turn Schedule::turn(const Share& share, std::uint64_t id) {
+  return {.lane = share.urgent ? urgent_lane : share.lane, .due = share.due, .id = id};
 }
 
 Schedule::Share* Schedule::find(MessageId id, const std::string& destination) {
@@ -25,54 +48,142 @@ Schedule::Share* Schedule::find(MessageId id, const std::string& destination) {
   return nullptr;
 }
 
-void Schedule::add(MessageId id, const std::string& destination, WallTime due) {
+Schedule::Share& Schedule::share_of(std::uint64_t id, const Destination& destination) {
+  const auto entry = entries_.find(id);
+  CHECK(entry != entries_.end());
+  const auto share = std::ranges::find(entry->second, &destination, &Share::destination);
+  CHECK(share != entry->second.end());
+  return *share;
+}
+
+void Schedule::add(MessageId id, const std::string& destination, WallTime due, const Terms& terms) {
   const auto [at, created] = destinations_.try_emplace(destination);
   if (created) {
     at->second.name = destination;
     at->second.sequence = ++sequence_;
   }
   Shares& shares = entries_[id.value];
-  shares.emplace_back().destination = &at->second;
+  Share& share = shares.emplace_back();
+  share.destination = &at->second;
+  share.lane = lane_of(terms.reverse_path);
+  share.null_reverse_path = terms.reverse_path.empty();
+  share.delay_owed = terms.delay_owed;
+  share.lifetime_from_seconds = seconds_of(terms.lifetime_from);
   ++at->second.shares;
-  wait(id, shares.back(), due, false);
+  put(id, share, due, false);
 }
 
-void Schedule::wait(MessageId id, Share& share, WallTime due, bool forced) {
+void Schedule::set_delay_owed(MessageId id, const std::string& destination, bool owed) {
+  if (Share* share = find(id, destination); share != nullptr) share->delay_owed = owed;
+}
+
+// --- due and not yet due
+
+void Schedule::put(MessageId id, Share& share, WallTime due, bool forced) {
+  Destination& destination = *share.destination;
   share.due = due;
   share.forced = forced;
-  share.leased = false;
-  share.destination->waiting.emplace(due, id.value);
-  if (due <= clock_.wall_now()) announce(*share.destination);
-  refresh(*share.destination);
+  share.urgent = false;
+  if (due <= clock_.wall_now()) {
+    share.place = Place::ready;
+    destination.ready.insert(turn(share, id.value));
+    announce(destination);
+  } else {
+    share.place = Place::waiting;
+    destination.waiting.emplace(due, id.value);
+  }
+  refresh(destination);
 }
 
+void Schedule::unlist(MessageId id, Share& share) {
+  if (share.place == Place::ready) share.destination->ready.erase(turn(share, id.value));
+  if (share.place == Place::waiting) share.destination->waiting.erase({share.due, id.value});
+}
+
+std::size_t Schedule::promote(Destination& destination, std::size_t count_max) {
+  const WallTime now = clock_.wall_now();
+  std::size_t count = 0;
+  for (; count < count_max && !destination.waiting.empty(); ++count) {
+    const auto [due, id] = *destination.waiting.begin();
+    if (due > now) break;
+    Share& share = share_of(id, destination);
+    destination.waiting.erase(destination.waiting.begin());
+    share.place = Place::ready;
+    destination.ready.insert(turn(share, id));
+  }
+  return count;
+}
+
+Queue::Postponed Schedule::postpone(
+    const std::string& name,
+    const std::function<std::optional<WallTime>(const ShareFacts&)>& decide,
+    std::size_t count_max) {
+  Queue::Postponed result;
+  const auto at = destinations_.find(name);
+  if (at == destinations_.end()) return result;
+  Destination& destination = at->second;
+  const bool more_waits = promote(destination, count_max) == count_max;
+  constexpr Turn first{.lane = urgent_lane + 1, .due = WallTime::min(), .id = 0};
+  const WallTime now = clock_.wall_now();
+  std::size_t looked_at = 0;
+  auto next = destination.ready.lower_bound(first);
+  for (; looked_at < count_max && next != destination.ready.end(); ++looked_at) {
+    const std::uint64_t id = next->id;
+    Share& share = share_of(id, destination);
+    next = destination.ready.erase(next);
+    const std::optional<WallTime> due =
+        decide({.id = MessageId{id},
+                .lifetime_from = WallTime(std::chrono::seconds(share.lifetime_from_seconds)),
+                .null_reverse_path = share.null_reverse_path,
+                .delay_owed = share.delay_owed});
+    if (due && *due > now) {
+      share.due = *due;
+      share.place = Place::waiting;
+      destination.waiting.emplace(*due, id);
+      ++result.postponed;
+    } else {
+      share.urgent = true;
+      destination.ready.insert(turn(share, id));
+    }
+  }
+  result.more = more_waits || next != destination.ready.end();
+  result.urgent = !destination.ready.empty() && destination.ready.begin()->lane == urgent_lane;
+  refresh(destination);
+  return result;
+}
+
+// --- leases
+
 void Schedule::lease_share(MessageId id, Share& share) {
-  share.destination->waiting.erase({share.due, id.value});
-  share.leased = true;
+  unlist(id, share);
+  share.place = Place::leased;
   ++shares_leased_;
   refresh(*share.destination);
 }
 
 std::optional<Schedule::Taken> Schedule::take(const std::string& destination) {
   const auto at = destinations_.find(destination);
-  if (at == destinations_.end() || at->second.waiting.empty()) return std::nullopt;
-  const auto [due, value] = *at->second.waiting.begin();
-  if (due > clock_.wall_now()) {
-    refresh(at->second);  // the wall clock was set back after it was due
+  if (at == destinations_.end()) return std::nullopt;
+  Destination& from = at->second;
+  if (from.ready.empty() && promote(from, promoted_at_once_max) == 0) {
+    refresh(from);  // the wall clock may have been set
     return std::nullopt;
   }
-  const MessageId id{value};
-  Share* share = find(id, destination);
-  CHECK(share != nullptr && !share->leased);
-  lease_share(id, *share);
-  return Taken{.id = id, .forced = share->forced};
+  auto next = from.ready.lower_bound({.lane = from.next_lane, .due = WallTime::min(), .id = 0});
+  if (next == from.ready.end()) next = from.ready.begin();
+  from.next_lane = static_cast<Lane>(next->lane + 1);
+  const MessageId id{next->id};
+  Share& share = share_of(id.value, from);
+  CHECK(share.place == Place::ready);
+  lease_share(id, share);
+  return Taken{.id = id, .forced = share.forced};
 }
 
 void Schedule::release(MessageId id, const std::string& destination, std::optional<WallTime> due) {
   Share* share = find(id, destination);
-  CHECK(share != nullptr && share->leased);
+  CHECK(share != nullptr && share->place == Place::leased);
   --shares_leased_;
-  if (due) return wait(id, *share, *due, false);
+  if (due) return put(id, *share, *due, false);
   Shares& shares = entries_[id.value];
   Destination& gone = *share->destination;
   shares.erase(shares.begin() + (share - shares.data()));
@@ -82,9 +193,9 @@ void Schedule::release(MessageId id, const std::string& destination, std::option
 
 void Schedule::put_back(MessageId id, const std::string& destination, bool forced) {
   Share* share = find(id, destination);
-  CHECK(share != nullptr && share->leased);
+  CHECK(share != nullptr && share->place == Place::leased);
   --shares_leased_;
-  wait(id, *share, std::min(share->due, clock_.wall_now()), forced);
+  put(id, *share, std::min(share->due, clock_.wall_now()), forced);
 }
 
 bool Schedule::take_all(MessageId id) {
@@ -103,10 +214,10 @@ void Schedule::release_all(MessageId id, std::optional<WallTime> due) {
 bool Schedule::force_shares(MessageId id, Shares& shares) {
   bool any = false;
   for (Share& share : shares) {
-    if (share.leased) continue;
+    if (share.place == Place::leased) continue;
     any = true;
-    share.destination->waiting.erase({share.due, id.value});
-    wait(id, share, std::min(share.due, clock_.wall_now()), true);
+    unlist(id, share);
+    put(id, share, std::min(share.due, clock_.wall_now()), true);
   }
   return any;
 }
@@ -127,7 +238,9 @@ std::size_t Schedule::force_all() {
 
 bool Schedule::leased(MessageId id) const {
   const auto entry = entries_.find(id.value);
-  return entry != entries_.end() && std::ranges::any_of(entry->second, &Share::leased);
+  return entry != entries_.end() && std::ranges::any_of(entry->second, [](const Share& share) {
+           return share.place == Place::leased;
+         });
 }
 
 WallTime Schedule::next_due(MessageId id) const {
@@ -135,7 +248,7 @@ WallTime Schedule::next_due(MessageId id) const {
   const auto entry = entries_.find(id.value);
   if (entry == entries_.end()) return next;
   for (const Share& share : entry->second)
-    if (!share.leased) next = std::min(next, share.due);
+    if (share.place != Place::leased) next = std::min(next, share.due);
   return next;
 }
 
@@ -143,7 +256,8 @@ std::vector<std::string> Schedule::due_destinations() const {
   std::vector<std::string> out;
   const WallTime now = clock_.wall_now();
   for (const auto& [name, destination] : destinations_)
-    if (!destination.waiting.empty() && destination.waiting.begin()->first <= now)
+    if (!destination.ready.empty() ||
+        (!destination.waiting.empty() && destination.waiting.begin()->first <= now))
       out.push_back(name);
   return out;
 }
@@ -158,8 +272,6 @@ void Schedule::drop(Destination& destination) {
 void Schedule::refresh(Destination& destination) {
   std::optional<WallTime> next;
   if (!destination.waiting.empty()) next = destination.waiting.begin()->first;
-  // What is due has been told of; the timer is for the first that is not.
-  if (next && *next <= clock_.wall_now()) next.reset();
   if (next == destination.timed_at) return;
   if (destination.timed_at) timed_.erase({*destination.timed_at, destination.sequence});
   destination.timed_at = next;
@@ -203,11 +315,12 @@ void Schedule::set_timer() {
 void Schedule::time_passed() {
   timer_ = 0;
   const WallTime now = clock_.wall_now();
-  while (!timed_.empty() && timed_.begin()->first.first <= now) {
+  std::size_t left = promoted_at_once_max;
+  while (left > 0 && !timed_.empty() && timed_.begin()->first.first <= now) {
     Destination& destination = *timed_.begin()->second;
-    destination.timed_at.reset();
-    timed_.erase(timed_.begin());
+    left -= promote(destination, left);
     announce(destination);
+    refresh(destination);
   }
   set_timer();
 }

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -17,29 +19,49 @@ namespace postern::queue {
 
 /// Which recipients of which message are due when, in memory: for each message one share for each
 /// destination that somebody still waits for. A share is leased as a whole. No I/O; one shard.
-/// About 200 bytes for a message with one destination.
+/// About 190 bytes for a message with one destination.
+///
+/// Fair between senders: the due shares of a destination stand in lanes, chosen by a hash of the
+/// reverse path, and the lanes are served in turn, each in the order in which its shares got due.
+/// So a sender with a hundred thousand messages holds back another's single one by at most one
+/// message, unless both share one of the 65,535 lanes; the seed keeps that from being arranged. A
+/// lane costs nothing: it is a part of the order in one set.
 class Schedule {
  public:
-  explicit Schedule(io::Clock& clock) : clock_(clock) {}
+  Schedule(io::Clock& clock, std::uint64_t lane_seed) : clock_(clock), lane_seed_(lane_seed) {}
   ~Schedule();
   Schedule(const Schedule&) = delete;
   Schedule& operator=(const Schedule&) = delete;
 
   void on_due(std::function<void(const std::string&)> listener) { listener_ = std::move(listener); }
 
+  /// What is to be known of a share besides its time.
+  struct Terms {
+    std::string_view reverse_path;
+    WallTime lifetime_from;
+    bool delay_owed = false;
+  };
   /// Puts a share that is not there yet.
-  void add(MessageId id, const std::string& destination, WallTime due);
+  void add(MessageId id, const std::string& destination, WallTime due, const Terms& terms);
 
   struct Taken {
     MessageId id;
     bool forced = false;  ///< due by retry() or flush(): whatever the recipients' own times say
   };
-  /// Leases the share that has been due longest; nullopt when none is due.
+  /// Leases a due share: of the lane whose turn it is the one that has been due longest. nullopt
+  /// when none is due. What was due stays due when the wall clock is set back.
   std::optional<Taken> take(const std::string& destination);
   /// Ends the lease of a share: due again at `due`, or gone.
   void release(MessageId id, const std::string& destination, std::optional<WallTime> due);
   /// The same, due at once, as it was before take().
   void put_back(MessageId id, const std::string& destination, bool forced);
+  /// Nobody of the share waits for a report of delay any more, or somebody does.
+  void set_delay_owed(MessageId id, const std::string& destination, bool owed);
+
+  /// As Queue::postpone.
+  Queue::Postponed postpone(const std::string& destination,
+                            const std::function<std::optional<WallTime>(const ShareFacts&)>& decide,
+                            std::size_t count_max);
 
   /// Leases every share of a message. False, and nothing is done, when one is leased already or
   /// there is no such message.
@@ -60,29 +82,51 @@ class Schedule {
   [[nodiscard]] std::size_t shares_leased() const { return shares_leased_; }
 
  private:
+  using Lane = std::uint16_t;
   using Order = std::pair<WallTime, std::uint64_t>;
+  struct Turn {
+    Lane lane = 0;
+    WallTime due;
+    std::uint64_t id = 0;
+    auto operator<=>(const Turn&) const = default;
+  };
   struct Destination {
     std::string name;
     std::uint64_t sequence = 0;
-    std::set<Order> waiting;           ///< shares that are not leased
+    std::set<Order> waiting;           ///< shares that are not due yet
+    std::set<Turn> ready;              ///< shares that are due
+    Lane next_lane = 0;                ///< whose turn it is
     std::size_t shares = 0;            ///< leased ones too
-    std::optional<WallTime> timed_at;  ///< our place in timed_, while nothing is due
+    std::optional<WallTime> timed_at;  ///< our place in timed_: when the first of `waiting` is due
     bool announced = false;            ///< in announcements_
   };
+  enum class Place : std::uint8_t { waiting, ready, leased };
+  // A million of these are usual: kept to 24 bytes, so that a message's only one fits in 32.
   struct Share {
     Destination* destination = nullptr;
     WallTime due;
-    bool leased = false;
-    bool forced = false;
+    std::uint32_t lifetime_from_seconds = 0;  ///< since 1970, rounded up
+    Lane lane = 0;
+    Place place : 2 = Place::leased;
+    bool forced : 1 = false;
+    bool null_reverse_path : 1 = false;
+    bool delay_owed : 1 = false;
+    bool urgent : 1 = false;  ///< in the lane of those that postpone() left
   };
   using Shares = std::vector<Share>;
 
+  [[nodiscard]] Lane lane_of(std::string_view reverse_path) const;
+  static Turn turn(const Share& share, std::uint64_t id);
+  Share& share_of(std::uint64_t id, const Destination& destination);
   Share* find(MessageId id, const std::string& destination);
-  void wait(MessageId id, Share& share, WallTime due, bool forced);
+  void put(MessageId id, Share& share, WallTime due, bool forced);
+  void unlist(MessageId id, Share& share);
   void lease_share(MessageId id, Share& share);
   void drop(Destination& destination);
   bool force_shares(MessageId id, Shares& shares);
-  /// Tells of due work, or files the destination under the time of its next.
+  /// Moves what got due meanwhile among the ready, at most `count_max`; gives how many.
+  std::size_t promote(Destination& destination, std::size_t count_max);
+  /// Files the destination under the time of its next.
   void refresh(Destination& destination);
   void announce(Destination& destination);
   void tell();
@@ -90,6 +134,7 @@ class Schedule {
   void time_passed();
 
   io::Clock& clock_;
+  const std::uint64_t lane_seed_;
   std::function<void(const std::string&)> listener_;
   std::unordered_map<std::uint64_t, Shares> entries_;
   std::map<std::string, Destination, std::less<>> destinations_;
