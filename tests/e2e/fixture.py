@@ -10,7 +10,7 @@ from harness.sink import Sink
 from harness.wait import until
 
 suite = Suite("e2e", "The real program on real sockets and a real disk, in a network of its own.",
-              programs=("openssl", "setpriv"))
+              programs=("openssl", "setpriv", "strace"))
 
 GATEWAY, PORT = "127.0.0.1", 2525
 SINK_ADDRESS, SINK_PORT = "127.0.0.1", 2626

@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 
 
 @dataclasses.dataclass
@@ -13,6 +14,7 @@ class Received:
     recipients: list
     content: bytes
     tls: bool
+    at: float = dataclasses.field(default_factory=time.monotonic)
 
 
 class Sink:
