@@ -52,6 +52,8 @@ std::string_view state_word(queue::RecipientState state) {
       return "delivered";
     case queue::RecipientState::failed:
       return "failed";
+    case queue::RecipientState::dead:
+      return "dead";
   }
   return "waiting";
 }

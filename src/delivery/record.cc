@@ -16,7 +16,7 @@ using smtp::ClientVerdict;
 
 WallTime gives_up_at(const queue::QueuedMessage& message, const DeliveryOptions& options) {
   const bool is_report = message.envelope.reverse_path.empty();
-  return message.provenance.arrived + (is_report ? options.report_lifetime : options.lifetime);
+  return message.lifetime_from + (is_report ? options.report_lifetime : options.lifetime);
 }
 
 dsn::RecipientResult result_for(const queue::QueuedRecipient& queued, const Outcome& outcome,
@@ -39,6 +39,8 @@ std::string_view event_name(RecipientState state) {
       return "deferred";
     case RecipientState::failed:
       return "bounced";
+    case RecipientState::dead:
+      return "dead-letter";
   }
   CHECK(false);
 }

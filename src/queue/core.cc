@@ -66,6 +66,8 @@ MessageId Core::new_id() {
 
 void Core::add_last_id(Batch& batch) const {
   batch.puts.push_back({.key = std::string(last_id_key), .value = encode_id(last_id_)});
+  if (!format_told_)
+    batch.puts.push_back({.key = std::string(format_key), .value = encode_number(store_format)});
 }
 
 // --- messages

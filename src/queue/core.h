@@ -97,6 +97,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   struct Scanned;
   io::Task<Result<>> read_messages();
+  io::Task<Result<>> check_format();
   io::Task<Result<>> read_last_id();
   io::Task<Result<>> scan_step(std::shared_ptr<Scanned> scanned);
   io::Task<> admit(Scanned& scanned);
@@ -130,6 +131,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::unordered_map<std::uint64_t, Active> active_;
   io::Notify changed_;  ///< some Active is no longer `changing`
   MessageId last_id_;
+  bool format_told_ = true;  ///< the store says its format; else each new message does
   bool closing_ = false;
   std::uint64_t damaged_ = 0;
   bool keep_all_files_ = false;  ///< some record could not be read: no file is surely an orphan

@@ -11,14 +11,16 @@ namespace {
 // After a failure of our own (the store did not read or write) the work rests this long.
 constexpr Duration pause_after_failure = std::chrono::minutes(1);
 
-void apply(StoredMessage& stored, const std::vector<RecipientOutcome>& outcomes) {
+void apply(StoredMessage& stored, const std::vector<RecipientOutcome>& outcomes, WallTime now) {
   for (const RecipientOutcome& outcome : outcomes) {
     QueuedRecipient& recipient = stored.message.recipients[outcome.recipient];
     recipient.state = outcome.state;
-    ++recipient.attempts;
+    recipient.delay_told = recipient.delay_told || outcome.delay_told;
     if (outcome.state == RecipientState::waiting) recipient.next_attempt = outcome.next_attempt;
-    recipient.last_reply = outcome.reply;
-    recipient.last_remote = outcome.remote;
+    if (outcome.attempted || outcome.state != RecipientState::waiting) recipient.last_attempt = now;
+    if (outcome.attempted) ++recipient.attempts;
+    if (outcome.attempted || !outcome.reply.empty()) recipient.last_reply = outcome.reply;
+    if (outcome.attempted || !outcome.remote.empty()) recipient.last_remote = outcome.remote;
   }
 }
 
@@ -234,7 +236,7 @@ io::Task<Result<>> Core::change_for(const Lease& lease,
                                     std::optional<NewMessage> report, Change& change) {
   const MessageId id = lease.message_->id;
   auto next = std::make_shared<StoredMessage>(*active_[id.value].current);
-  apply(*next, outcomes);
+  apply(*next, outcomes, world.clock.wall_now());
   if (anybody_waits(next->message)) {
     CO_TRY(std::string record, encode_record(*next));
     change.batch.puts.push_back({.key = message_key(id), .value = std::move(record)});
@@ -259,6 +261,7 @@ io::Task<Result<>> Core::add_report(NewMessage report, Change& change) {
   report.envelope.recipients.clear();
   message.envelope = std::move(report.envelope);
   message.provenance = std::move(report.provenance);
+  message.lifetime_from = message.provenance.arrived;
   message.content_bytes = report.content.size();
   stored->content_crc = crc32_of(report.content);
   change.report = stored;

@@ -32,6 +32,7 @@ Result<std::unique_ptr<Intake>> Queue::begin(mail::Envelope envelope, Provenance
   envelope.recipients.clear();
   stored.message.envelope = std::move(envelope);
   stored.message.provenance = std::move(provenance);
+  stored.message.lifetime_from = stored.message.provenance.arrived;
   return make_intake(core_, std::move(stored));
 }
 

@@ -40,13 +40,20 @@ struct Provenance {
   WallTime arrived;
 };
 
-enum class RecipientState : std::uint8_t { waiting, delivered, failed };
+enum class RecipientState : std::uint8_t {
+  waiting,
+  delivered,
+  failed,  ///< and its report is queued, or its sender asked for none (NOTIFY=NEVER)
+  dead,    ///< failed, and nobody may be told (null reverse path): kept as a dead letter
+};
 
 struct QueuedRecipient {
   mail::Recipient recipient;
   RecipientState state = RecipientState::waiting;
+  bool delay_told = false;  ///< a report of delay was queued
   std::uint32_t attempts = 0;
   WallTime next_attempt;    ///< while waiting
+  WallTime last_attempt;    ///< when the last one ended, or the recipient was given up; or 0
   std::string last_reply;   ///< what the last attempt met, for people: "450 4.2.0 ..." or
                             ///< "connection refused"
   std::string last_remote;  ///< the next hop of the last attempt: "mx.example.com [192.0.2.1]:25"
@@ -57,6 +64,9 @@ struct QueuedMessage {
   MessageId id;
   mail::Envelope envelope;  ///< its recipients are in `recipients`
   Provenance provenance;
+  /// From when delivery counts its lifetime: the arrival, or when a dead letter was taken up again.
+  WallTime lifetime_from;
+  bool held = false;  ///< by the administrator: not delivered until it is released
   std::uint64_t content_bytes = 0;
   std::vector<QueuedRecipient> recipients;
 };
@@ -118,6 +128,9 @@ struct RecipientOutcome {
   WallTime next_attempt;  ///< for `waiting`
   std::string reply;
   std::string remote;
+  bool attempted = true;    ///< false: nothing was tried, so the number of attempts stays, and
+                            ///< what is empty of reply and remote
+  bool delay_told = false;  ///< the report that goes with this tells of delay
 };
 
 /// A message that we write ourselves: a report.

@@ -128,6 +128,7 @@ class QueueTest : public testing::Test {
     const Result<> recovered = co_await queue->recover();
     EXPECT_TRUE(recovered) << recovered.error().what;
   }
+  io::Task<> recover_task(Result<>* out) { *out = co_await queue->recover(); }
   io::Task<> enqueue_task(std::vector<std::string> recipients, std::string content,
                           Result<MessageId>* out) {
     *out = co_await enqueue_steps(std::move(recipients), std::move(content));

@@ -1,6 +1,7 @@
 #include "queue/queue.h"
 
 #include <algorithm>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <set>
 
@@ -29,7 +30,7 @@ TEST_F(QueueTest, TakesLeasesReadsAndForgets) {
   ASSERT_TRUE(complete(std::move(*work), {outcome(0, RecipientState::delivered)}));
   EXPECT_EQ(queue->counts().messages, 0U);
   EXPECT_FALSE(lease("example.org"));
-  EXPECT_EQ(store.entries().size(), 1U);  // the last id
+  EXPECT_EQ(store.entries().size(), 2U);  // the last id
   EXPECT_TRUE(log.troubles.empty());
 }
 
@@ -444,6 +445,81 @@ TEST_F(QueueTest, AfterDrainNoMailIsTaken) {
   const auto refused = queue->begin(envelope({"a@x.example"}), {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().cause, Cause::cancelled);
+}
+
+TEST_F(QueueTest, TheStoreSaysItsFormat) {
+  EXPECT_EQ(store.entries().at(std::string(format_key)), encode_number(store_format));
+  store.crash();
+  EXPECT_TRUE(store.entries().contains(std::string(format_key)));
+}
+
+TEST_F(QueueTest, ANewerFormatStopsTheStart) {
+  ASSERT_TRUE(enqueue({"a@x.example"}, "content"));
+  stop();
+  store.overwrite(std::string(format_key), encode_number(store_format + 1));
+  const auto before = store.entries();
+  queue = std::make_unique<Queue>(host.world(), store, log, options);
+  Result<> started;
+  run(recover_task(&started));
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().blame, Blame::operator_);
+  EXPECT_NE(started.error().what.find("newer Postern"), std::string::npos) << started.error().what;
+  EXPECT_EQ(store.entries(), before);
+}
+
+TEST_F(QueueTest, AFullDiskDoesNotKeepTheFormatFromBeingTold) {
+  stop();
+  ASSERT_TRUE(store.commit({.puts = {}, .deletes = {std::string(format_key)}}, Store::Sync::now));
+  store.set_full(true);
+  start();
+  EXPECT_FALSE(store.entries().contains(std::string(format_key)));
+  store.set_full(false);
+  ASSERT_TRUE(enqueue({"a@x.example"}, "content"));
+  EXPECT_EQ(store.entries().at(std::string(format_key)), encode_number(store_format));
+}
+
+TEST_F(QueueTest, RecordsOfVersion1AreDelivered) {
+  stop();
+  std::ifstream file(POSTERN_SOURCE_DIR "/tests/corpus/record/version-1", std::ios::binary);
+  std::string record(std::istreambuf_iterator<char>(file), {});
+  store.overwrite(message_key(MessageId{0x0123456789abcdefULL}), std::move(record));
+  start();
+  EXPECT_EQ(queue->counts().damaged, 0U);
+  auto work = lease("example.org");
+  ASSERT_TRUE(work);
+  EXPECT_EQ(work->recipients().size(), 2U);
+  EXPECT_EQ(work->message().lifetime_from, work->message().provenance.arrived);
+}
+
+TEST_F(QueueTest, WhatAnOutcomeLeavesOfARecipient) {
+  const auto id = enqueue({"a@x.example", "b@x.example"}, "content");
+  ASSERT_TRUE(id);
+  auto first = lease("x.example");
+  const WallTime later = host.clock().wall_now() + std::chrono::minutes(1);
+  ASSERT_TRUE(complete(std::move(*first), {outcome(0, RecipientState::waiting, later),
+                                           outcome(1, RecipientState::waiting, later)}));
+  ASSERT_TRUE(sim.run_for(std::chrono::minutes(2)));
+  const WallTime attempted = show(*id)->recipients[0].last_attempt;
+  EXPECT_GT(attempted, WallTime());
+  auto second = lease("x.example");
+  ASSERT_TRUE(second);
+  std::vector<RecipientOutcome> untried(2);
+  untried[1].recipient = 1;
+  for (RecipientOutcome& out : untried) {
+    out.attempted = false;
+    out.next_attempt = later + std::chrono::hours(1);
+  }
+  untried[0].delay_told = true;
+  ASSERT_TRUE(complete(std::move(*second), untried, report("delayed")));
+  const auto after = show(*id);
+  for (const QueuedRecipient& recipient : after->recipients) {
+    EXPECT_EQ(recipient.attempts, 1U);
+    EXPECT_EQ(recipient.last_attempt, attempted);
+    EXPECT_EQ(recipient.last_reply, "450 later");
+    EXPECT_EQ(recipient.last_remote, "mx [192.0.2.1]:25");
+  }
+  EXPECT_TRUE(after->recipients[0].delay_told);
+  EXPECT_FALSE(after->recipients[1].delay_told);
 }
 
 }  // namespace

@@ -8,9 +8,13 @@
 namespace postern::queue {
 namespace {
 
-constexpr std::uint8_t record_version = 1;
+constexpr std::uint8_t version_1 = 1;
 constexpr std::size_t crc_bytes = 4;
-// The fixed parts of a recipient: five lengths and numbers of a byte, two bytes, eight of time.
+// Bits of the flags.
+constexpr std::uint8_t flag_held = 1;
+constexpr std::uint8_t flag_delay_told = 1;
+// The fixed parts of a recipient in version 1, which are the fewest: five lengths and numbers of a
+// byte, two bytes, eight of time.
 constexpr std::size_t recipient_bytes_min = 15;
 
 class Writer {
@@ -119,20 +123,26 @@ void write_recipient(Writer& out, const QueuedRecipient& recipient) {
   out.byte(notify_bits(recipient.recipient.notify));
   out.string(recipient.recipient.original_recipient);
   out.byte(static_cast<std::uint8_t>(recipient.state));
+  out.byte(recipient.delay_told ? flag_delay_told : 0);
   out.number(recipient.attempts);
   out.time(recipient.next_attempt);
+  out.time(recipient.last_attempt);
   out.string(std::string_view(recipient.last_reply).substr(0, record_reply_bytes_max));
   out.string(std::string_view(recipient.last_remote).substr(0, record_reply_bytes_max));
 }
 
-QueuedRecipient read_recipient(Reader& in) {
+QueuedRecipient read_recipient(Reader& in, std::uint8_t version) {
   QueuedRecipient out;
   out.recipient.address = in.string("recipient address");
   out.recipient.notify = notify_of(in.number(31, "recipient NOTIFY"));
   out.recipient.original_recipient = in.string("recipient ORCPT");
-  out.state = in.choice(RecipientState::failed, "recipient state");
+  const auto last = version == version_1 ? RecipientState::failed : RecipientState::dead;
+  out.state = in.choice(last, "recipient state");
+  if (version != version_1)
+    out.delay_told = in.number(flag_delay_told, "recipient flags") == flag_delay_told;
   out.attempts = static_cast<std::uint32_t>(in.number(UINT32_MAX, "recipient attempts"));
   out.next_attempt = in.time("recipient next attempt");
+  if (version != version_1) out.last_attempt = in.time("recipient last attempt");
   out.last_reply = in.string("recipient last reply");
   out.last_remote = in.string("recipient last remote");
   return out;
@@ -177,21 +187,24 @@ Provenance read_provenance(Reader& in) {
   return out;
 }
 
-StoredMessage read_message(Reader& in) {
+StoredMessage read_message(Reader& in, std::uint8_t version) {
   StoredMessage out;
   QueuedMessage& message = out.message;
   message.id = MessageId{in.fixed(8, "id")};
   out.place = in.choice(ContentPlace::file, "content place");
+  if (version != version_1) message.held = in.number(flag_held, "flags") == flag_held;
   message.content_bytes = in.number(INT64_MAX, "content size");
   out.content_crc = static_cast<std::uint32_t>(in.fixed(4, "content checksum"));
   message.envelope = read_envelope(in);
   message.provenance = read_provenance(in);
+  message.lifetime_from =
+      version == version_1 ? message.provenance.arrived : in.time("start of the lifetime");
   const std::uint64_t count = in.number(record_recipients_max, "number of recipients");
   // What the bytes cannot hold is refused before memory is taken for it.
   if (count > in.left() / recipient_bytes_min) in.spoil("number of recipients");
   if (in.damage() == nullptr) message.recipients.reserve(count);
   for (std::uint64_t i = 0; i < count && in.damage() == nullptr; ++i)
-    message.recipients.push_back(read_recipient(in));
+    message.recipients.push_back(read_recipient(in, version));
   return out;
 }
 
@@ -209,10 +222,12 @@ Result<std::string> encode_record(const StoredMessage& stored) {
   out.byte(record_version);
   out.fixed(message.id.value, 8);
   out.byte(static_cast<std::uint8_t>(stored.place));
+  out.byte(message.held ? flag_held : 0);
   out.number(message.content_bytes);
   out.fixed(stored.content_crc, 4);
   write_envelope(out, message.envelope);
   write_provenance(out, message.provenance);
+  out.time(message.lifetime_from);
   out.number(message.recipients.size());
   for (const QueuedRecipient& recipient : message.recipients) write_recipient(out, recipient);
   if (out.too_long() || message.recipients.size() > record_recipients_max)
@@ -236,27 +251,37 @@ Result<StoredMessage> decode_record(std::string_view bytes) {
     return damaged(fmt::format("checksum differs (stored {:08x}, computed {:08x} over {} bytes)",
                                kept, crc, body.size()));
   Reader in(body);
-  const std::uint64_t version = in.fixed(1, "version");
-  if (version != record_version)
-    return damaged(
-        fmt::format("version {} of the record format is unknown here (only {} is); was "
-                    "it written by a newer Postern?",
-                    version, record_version));
-  StoredMessage out = read_message(in);
+  const auto version = static_cast<std::uint8_t>(in.fixed(1, "version"));
+  if (version < version_1 || version > record_version)
+    return damaged(fmt::format(
+        "version {} of the record format is unknown here ({} to {} are); was it written by a newer "
+        "Postern?",
+        version, version_1, record_version));
+  StoredMessage out = read_message(in, version);
   if (in.damage() == nullptr && in.left() != 0) in.spoil("end of record: bytes left over");
   if (in.damage() != nullptr)
     return damaged(fmt::format("field \"{}\" is cut short or out of range", in.damage()));
   return out;
 }
 
-std::string encode_id(MessageId id) {
+std::string encode_number(std::uint64_t value) {
   Writer out;
-  out.fixed(id.value, 8);
+  out.fixed(value, 8);
   return std::move(out.out());
+}
+std::optional<std::uint64_t> decode_number(std::string_view bytes) {
+  if (bytes.size() != 8) return std::nullopt;
+  return Reader(bytes).fixed(8, "number");
+}
+std::string encode_id(MessageId id) {
+  return encode_number(id.value);
 }
 
 std::string message_key(MessageId id) {
   return std::string(message_prefix) + encode_id(id);
+}
+std::string dead_key(MessageId id) {
+  return std::string(dead_prefix) + message_key(id);
 }
 std::string content_key(MessageId id) {
   return std::string(content_prefix) + encode_id(id);
@@ -266,11 +291,12 @@ std::string content_file(MessageId id) {
 }
 
 std::optional<MessageId> id_of_key(std::string_view key) {
-  if (key.starts_with(damaged_prefix)) key.remove_prefix(damaged_prefix.size());
+  for (const std::string_view box : {damaged_prefix, dead_prefix})
+    if (key.starts_with(box)) key.remove_prefix(box.size());
   if (!key.starts_with(message_prefix)) return std::nullopt;
-  key.remove_prefix(message_prefix.size());
-  if (key.size() != 8) return std::nullopt;
-  return MessageId{Reader(key).fixed(8, "id")};
+  const auto value = decode_number(key.substr(message_prefix.size()));
+  if (!value) return std::nullopt;
+  return MessageId{*value};
 }
 
 }  // namespace postern::queue

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <fmt/format.h>
 #include <utility>
 
 #include "base/check.h"
@@ -25,6 +26,7 @@ struct Core::Scanned {
 };
 
 io::Task<Result<>> Core::recover() {
+  CO_TRY_VOID(co_await check_format());
   CO_TRY_VOID(co_await world.disk.make_directory("content"));
   CO_TRY_VOID(co_await world.disk.sync_directory("."));
   CO_TRY_VOID(co_await read_last_id());
@@ -34,6 +36,26 @@ io::Task<Result<>> Core::recover() {
   co_await probe();
   log_.line(Severity::info, "queue-recovered",
             {{"messages", static_cast<std::uint64_t>(schedule.messages())}, {"damaged", damaged_}});
+  co_return Result<>();
+}
+
+io::Task<Result<>> Core::check_format() {
+  const Result<std::string> kept = co_await get(std::string(format_key));
+  if (!kept && kept.error().cause != Cause::not_found) co_return fail(kept.error());
+  const std::uint64_t format = kept ? decode_number(*kept).value_or(0) : 0;
+  if (format > store_format)
+    co_return operator_failure(
+        Cause::other,
+        fmt::format("the queue was written by a newer Postern: its format is {}, this one reads up "
+                    "to {}. Nothing was changed. Install the newer one again, or let it deliver "
+                    "what is queued and begin here with an empty spool",
+                    format, store_format));
+  if (format == store_format) co_return Result<>();
+  // Before the first record that an earlier Postern would take for damage. A full disk must not
+  // stop the start: then the next message tells.
+  Batch batch;
+  batch.puts.push_back({.key = std::string(format_key), .value = encode_number(store_format)});
+  format_told_ = (co_await committer.commit(std::move(batch), Store::Sync::now)).has_value();
   co_return Result<>();
 }
 
