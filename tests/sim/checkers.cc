@@ -2,72 +2,49 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <map>
 #include <utility>
+
+#include "copies.h"
 
 namespace postern::sim {
 namespace {
 
-/// One message for one recipient.
-using Copy = std::pair<std::string, std::string>;
-
 bool is_ours(const std::string& address) {
-  return address.ends_with("@one.example") || address.ends_with("@two.example");
-}
-bool is_gone(const std::string& address) {
-  return address.starts_with("gone");
-}
-
-struct Seen {
-  std::uint32_t copies = 0;
-  std::uint32_t unread = 0;  ///< of them, those whose reply the gateway may not have read
-  void add(bool reply_was_read) {
-    ++copies;
-    unread += reply_was_read ? 0 : 1;
-  }
-};
-
-std::map<Copy, Seen> arrivals_of(const History& history) {
-  std::map<Copy, Seen> out;
-  for (const Arrival& arrival : history.arrivals)
-    out[{arrival.token, arrival.recipient}].add(arrival.reply_was_read);
-  return out;
+  return std::ranges::any_of(
+      std::initializer_list<const char*>{"@one.example", "@two.example", "@three.example"},
+      [&address](const char* domain) { return address.ends_with(domain); });
 }
 
-std::map<Copy, Seen> reports_of(const History& history) {
-  std::map<Copy, Seen> out;
-  for (const Report& report : history.reports)
-    for (const std::string& recipient : report.final_recipients)
-      out[{report.token, recipient}].add(report.reply_was_read);
-  return out;
+bool has_outcome(const History& history, const std::string& address, Outcome::Kind kind) {
+  return std::ranges::any_of(history.outcomes, [&](const Outcome& outcome) {
+    return outcome.kind == kind && outcome.recipient == address;
+  });
 }
 
-const SentRecipient* find(const Mail& mail, const std::string& address) {
-  const auto at = std::ranges::find(mail.recipients, address, &SentRecipient::address);
-  return at == mail.recipients.end() ? nullptr : &*at;
+/// The gateway gave it up, and whoever could be told of it was told, or is not to be told.
+bool ended_in_silence(const History& history, const Mail& mail, const SentRecipient& recipient) {
+  if (!has_outcome(history, recipient.address, Outcome::Kind::bounced)) return false;
+  if (mail.reverse_path.empty() || !recipient.notify.wants_failure()) return true;
+  // The report itself came back.
+  return has_outcome(history, mail.reverse_path, Outcome::Kind::bounced);
 }
 
-bool is_refused_for_good(const Mail& mail, const SentRecipient& recipient) {
-  return mail.unwanted || is_gone(recipient.address);
-}
-
-/// Why more copies than one may be there; each reason allows one more.
-std::uint32_t excuses(const History& history, const Mail& mail, const Seen& seen) {
-  std::uint32_t count = mail.unclear + seen.unread + history.crashes + history.outcomes_unrecorded;
-  // A commit that failed may be there after a crash all the same.
-  if (history.store_failures > 0 && history.crashes > 0) count += mail.deferred_content;
-  return count;
-}
-
-void check_copies(const History& history, const std::map<Copy, Seen>& copies, const char* what,
-                  Findings& out) {
-  for (const auto& [copy, seen] : copies) {
-    const auto mail = history.mails.find(copy.first);
-    const std::uint32_t allowed =
-        1 + (mail == history.mails.end() ? 0 : excuses(history, mail->second, seen));
-    if (seen.copies > allowed)
-      out.push_back(fmt::format("{} {} for {} came {} times, at most {} are excused", what,
-                                copy.first, copy.second, seen.copies, allowed));
+void check_copies(const History& history, const Copies& copies, const char* what, Findings& out) {
+  for (const auto& [key, seen] : copies) {
+    if (seen.size() < 2) continue;
+    const auto& [token, recipient, action] = key;
+    std::size_t allowed = 1;
+    for (const Copy& copy : seen) allowed += excuse_of(history, copy).empty() ? 0 : 1;
+    if (const auto mail = history.mails.find(token); mail != history.mails.end()) {
+      // The upstream sent it again, as it had heard nothing; or a commit that failed is there after
+      // a crash all the same.
+      allowed += mail->second.unclear;
+      if (history.store_failures > 0 && !history.crashes.empty())
+        allowed += mail->second.deferred_content;
+    }
+    if (seen.size() > allowed)
+      out.push_back(fmt::format("{} {} for {} {} came {} times, at most {} are excused", what,
+                                token, recipient, action, seen.size(), allowed));
   }
 }
 
@@ -75,19 +52,19 @@ void check_copies(const History& history, const std::map<Copy, Seen>& copies, co
 
 Findings lost(const History& history) {
   Findings out;
-  const auto arrivals = arrivals_of(history);
-  const auto reports = reports_of(history);
+  const Copies arrivals = arrivals_of(history);
+  const Copies reports = reports_of(history);
   for (const auto& [token, mail] : history.mails) {
+    if (mail.removed) continue;
     for (const SentRecipient& recipient : mail.recipients) {
       if (recipient.fate != Fate::acknowledged) continue;
-      const Copy copy{token, recipient.address};
-      if (arrivals.contains(copy) || reports.contains(copy)) continue;
-      const bool refused = is_refused_for_good(mail, recipient);
-      const bool silent = mail.reverse_path.empty() || recipient.notify_never;
-      const bool nobody_there = is_gone(mail.reverse_path) && history.reports_refused > 0;
-      if (refused && (silent || nobody_there)) continue;
+      if (arrivals.contains({token, recipient.address, ""}) ||
+          reports.contains({token, recipient.address, "failed"}) ||
+          ended_in_silence(history, mail, recipient))
+        continue;
+      const bool given_up = has_outcome(history, recipient.address, Outcome::Kind::bounced);
       out.push_back(fmt::format("lost: {} for {} from <{}>{}", token, recipient.address,
-                                mail.reverse_path, refused ? ": no report came" : ""));
+                                mail.reverse_path, given_up ? ": no report came" : ""));
     }
   }
   return out;
@@ -97,37 +74,6 @@ Findings repeated(const History& history) {
   Findings out;
   check_copies(history, arrivals_of(history), "repeated:", out);
   check_copies(history, reports_of(history), "repeated: the report on", out);
-  return out;
-}
-
-Findings reported_wrongly(const History& history) {
-  Findings out;
-  for (const Report& report : history.reports) {
-    const auto wrong = [&out, &report](std::string_view why) {
-      out.push_back(fmt::format("report on {} to {}: {}", report.token, report.to, why));
-    };
-    const auto found = history.mails.find(report.token);
-    if (found == history.mails.end()) {
-      wrong("about no mail of ours");
-      continue;
-    }
-    const Mail& mail = found->second;
-    if (mail.reverse_path.empty()) wrong("the mail had the null reverse path");
-    if (report.to != mail.reverse_path) wrong("not the reverse path " + mail.reverse_path);
-    if (report.final_recipients.empty()) wrong("about no recipient");
-    for (const std::string& address : report.final_recipients) {
-      const SentRecipient* recipient = find(mail, address);
-      if (recipient == nullptr) {
-        wrong("about somebody else: " + address);
-        continue;
-      }
-      if (recipient->notify_never) wrong("NOTIFY=NEVER was asked for " + address);
-      if (!is_refused_for_good(mail, *recipient)) wrong("nobody refused it for " + address);
-      const bool in_doubt = mail.unclear > 0 || mail.deferred_content > 0;
-      if (recipient->fate != Fate::acknowledged && !in_doubt)
-        wrong("it was never taken for " + address);
-    }
-  }
   return out;
 }
 
@@ -171,10 +117,14 @@ Findings admitted_wrongly(const History& history) {
 
 Findings exceeded(const History& history) {
   Findings out;
+  const Promises& promises = history.promises;
   for (const auto& [host, most] : history.connections_most)
-    if (most > history.connections_max)
+    if (most > promises.connections_max)
       out.push_back(fmt::format("{} connections at once to {}, {} are the limit", most, host,
-                                history.connections_max));
+                                promises.connections_max));
+  for (const Duration session : history.silent_sessions)
+    if (session > promises.silent_session_max)
+      out.push_back(fmt::format("a silent client's session lasted {}", format_duration(session)));
   return out;
 }
 
@@ -199,11 +149,38 @@ Findings left_over(const History& history) {
 
 Findings everything_wrong_with(const History& history) {
   Findings out;
-  for (auto* check : {lost, repeated, reported_wrongly, admitted_wrongly, exceeded, left_over}) {
+  for (auto* check : {lost, repeated, reported_wrongly, dsn_neglected, admitted_wrongly, ill_timed,
+                      exceeded, left_over}) {
     Findings found = check(history);
     out.insert(out.end(), found.begin(), found.end());
   }
   return out;
+}
+
+std::map<std::string, std::uint64_t> sums_of(const History& history) {
+  std::map<std::string, std::uint64_t> sums;
+  sums["messages sent"] = history.mails.size();
+  sums["copies taken by next hops"] = history.arrivals.size();
+  sums["reports taken by the sender"] = history.reports.size();
+  sums["crashes"] = history.crashes.size();
+  sums["events"] = history.events;
+  for (const Outcome& outcome : history.outcomes) {
+    if (outcome.kind == Outcome::Kind::dead) ++sums["recipients given up, nobody to tell"];
+    if (outcome.kind == Outcome::Kind::bounced) ++sums["recipients given up"];
+    if (outcome.kind == Outcome::Kind::deferred) ++sums["recipients deferred"];
+  }
+  for (const Report& report : history.reports)
+    for (const ReportedRecipient& recipient : report.recipients)
+      ++sums["reported " + recipient.action + (recipient.status == "4.4.7" ? " (expired)" : "")];
+  for (const Copies& copies : {arrivals_of(history), reports_of(history)}) {
+    for (const auto& [key, seen] : copies) {
+      for (std::size_t i = 0; i + 1 < seen.size(); ++i) {
+        const std::string excuse = excuse_of(history, seen[i]);
+        ++sums["second copies: " + (excuse.empty() ? "the upstream sent it twice" : excuse)];
+      }
+    }
+  }
+  return sums;
 }
 
 }  // namespace postern::sim

@@ -1,6 +1,7 @@
 // The checkers can fail: each is shown what it must find.
 #include "checkers.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <memory>
@@ -13,6 +14,7 @@ namespace {
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 /// A disk that says "synced" and has not: a power failure takes everything.
 class LyingStore final : public queue::Store {
@@ -43,24 +45,57 @@ TEST(CheckersTest, FindWhatALyingDiskLoses) {
     plan.crashes = true;
     plan.power_failures = true;
     plan.flaky_next_hops = true;  // so that mail waits in the queue
-    losses += lost(run(plan, lying)).size();
+    losses += lost(run(plan, {.make_store = lying})).size();
   }
   EXPECT_GT(losses, 0U);
 }
 
-class CalmHistory : public testing::Test {
+/// Runs a seed of a kind that has some of everything, once; each test gets a copy to spoil.
+template <std::uint64_t seed>
+class HistoryOf : public testing::Test {
  protected:
-  static void SetUpTestSuite() { calm = new History(run(plan_of(0))); }
+  static void SetUpTestSuite() { original = new History(run(plan())); }
   static void TearDownTestSuite() {
-    delete calm;
-    calm = nullptr;
+    delete original;
+    original = nullptr;
   }
-  History history = *calm;
+  static Plan plan() {
+    Plan plan = plan_of(seed);
+    plan.mails = 60;
+    plan.silent_clients = 2;
+    plan.dsn_asked = true;
+    plan.dsn_offered = true;
+    plan.greylisting = true;
+    plan.recipients_max = 0;
+    return plan;
+  }
+  History history = *original;
+
+  /// The first recipient that was taken and for which `wanted` holds.
+  SentRecipient& recipient(bool (*wanted)(const Mail&, const SentRecipient&)) {
+    for (auto& [token, mail] : history.mails)
+      for (SentRecipient& sent : mail.recipients)
+        if (sent.fate == Fate::acknowledged && wanted(mail, sent)) return sent;
+    ADD_FAILURE() << "the seed has no such recipient";
+    return history.mails.begin()->second.recipients.front();
+  }
+  Report& report(std::string_view action) {
+    for (Report& report : history.reports)
+      if (report.recipients.size() == 1 && report.recipients.front().action == action)
+        return report;
+    ADD_FAILURE() << "the seed has no report with one recipient " << action;
+    return history.reports.front();
+  }
 
  private:
-  static History* calm;
+  static inline History* original = nullptr;
 };
-History* CalmHistory::calm = nullptr;
+
+using CalmHistory = HistoryOf<0>;
+
+bool arrives(const Mail& mail, const SentRecipient& sent) {
+  return !mail.unwanted && !is_gone(sent.address);
+}
 
 TEST_F(CalmHistory, HasNothingWrongAndSomeOfEverything) {
   EXPECT_THAT(everything_wrong_with(history), IsEmpty());
@@ -68,21 +103,36 @@ TEST_F(CalmHistory, HasNothingWrongAndSomeOfEverything) {
   EXPECT_GT(history.arrivals.size(), 5U);
   EXPECT_GT(history.reports.size(), 0U);
   EXPECT_GT(history.permanent_replies.size(), 0U);
+  EXPECT_GT(history.silent_sessions.size(), 0U);
 }
 
 TEST_F(CalmHistory, AMissingArrivalIsALoss) {
-  history.arrivals.pop_back();
+  const std::string address = recipient(arrives).address;
+  std::erase_if(history.arrivals, [&](const Arrival& a) { return a.recipient == address; });
   EXPECT_THAT(lost(history), Contains(HasSubstr("lost: ")));
 }
 
 TEST_F(CalmHistory, AMissingReportIsALoss) {
   history.reports.clear();
   EXPECT_THAT(lost(history), Contains(HasSubstr("no report came")));
+  EXPECT_THAT(dsn_neglected(history), Contains(HasSubstr("nobody tells of the success")));
 }
 
 TEST_F(CalmHistory, ASecondCopyIsARepetition) {
   history.arrivals.push_back(history.arrivals.front());
   EXPECT_THAT(repeated(history), Contains(HasSubstr("came 2 times, at most 1")));
+}
+
+TEST_F(CalmHistory, OnlyACrashBeforeTheSyncExcusesASecondCopy) {
+  const Arrival first = history.arrivals.front();
+  history.arrivals.push_back(first);
+  history.crashes = {first.at + std::chrono::hours(1)};
+  EXPECT_THAT(repeated(history), Contains(HasSubstr("came 2 times, at most 1")));
+  history.crashes = {first.at};
+  EXPECT_THAT(repeated(history), IsEmpty());
+  history.crashes.clear();
+  history.arrivals.front().read = SteadyTime::max();
+  EXPECT_THAT(repeated(history), IsEmpty());
 }
 
 TEST_F(CalmHistory, ASecondReportIsARepetition) {
@@ -91,13 +141,84 @@ TEST_F(CalmHistory, ASecondReportIsARepetition) {
 }
 
 TEST_F(CalmHistory, AReportThatMustNotBeIsFound) {
-  Mail& mail = history.mails.at(history.reports.front().token);
+  Report& failed = report("failed");
+  Mail& mail = history.mails.at(failed.token);
+  SentRecipient& sent = *std::ranges::find(
+      mail.recipients, failed.recipients.front().final_recipient, &SentRecipient::address);
+  sent.fate = Fate::refused;
+  EXPECT_THAT(reported_wrongly(history), Contains(HasSubstr("never taken")));
+  sent.fate = Fate::acknowledged;
+  sent.notify = {.specified = true, .never = true};
+  EXPECT_THAT(reported_wrongly(history), Contains(HasSubstr("nobody asked to hear failed")));
+  sent.notify = {.specified = true, .success = true};
+  EXPECT_THAT(reported_wrongly(history), Contains(HasSubstr("nobody asked to hear failed")));
+  failed.recipients.front().final_recipient = "r9@one.example";
+  EXPECT_THAT(reported_wrongly(history), Contains(HasSubstr("somebody else")));
   mail.reverse_path.clear();
   EXPECT_THAT(reported_wrongly(history), Contains(HasSubstr("null reverse path")));
-  for (SentRecipient& recipient : mail.recipients) recipient.fate = Fate::refused;
-  EXPECT_THAT(reported_wrongly(history), Contains(HasSubstr("never taken")));
-  history.reports.front().final_recipients = {"r9@one.example"};
-  EXPECT_THAT(reported_wrongly(history), Contains(HasSubstr("somebody else")));
+}
+
+TEST_F(CalmHistory, AReportThatSaysWhatIsNotSoIsFound) {
+  Report& failed = report("failed");
+  failed.envelope_id = "another";
+  failed.recipients.front().original_recipient = "other@old.example";
+  failed.recipients.front().status = "2.0.0";
+  const Findings wrong = reported_wrongly(history);
+  EXPECT_THAT(wrong, Contains(HasSubstr("names the envelope <another>")));
+  EXPECT_THAT(wrong, Contains(HasSubstr("names the original recipient <other@old.example>")));
+  EXPECT_THAT(wrong, Contains(HasSubstr("says failed with the status 2.0.0")));
+  Report& relayed = report("relayed");
+  relayed.recipients.front().action = "delivered";
+  EXPECT_THAT(reported_wrongly(history), Contains(HasSubstr("says delivered for")));
+}
+
+TEST_F(CalmHistory, AFailureThatNobodyCausedIsFound) {
+  Report& failed = report("failed");
+  const SentRecipient& sent = recipient(arrives);
+  const Mail& mail = *history.mail_of(sent.address);
+  failed.to = mail.reverse_path;
+  failed.token = mail.token;
+  failed.recipients.front().final_recipient = sent.address;
+  EXPECT_THAT(reported_wrongly(history), Contains(HasSubstr("nobody refused it")));
+}
+
+TEST_F(CalmHistory, ADelayToldTooEarlyOrTwiceIsFound) {
+  history.promises.delay_notice = std::chrono::hours(4);
+  Report& told = report("failed");
+  told.recipients.front().action = "delayed";
+  told.recipients.front().status = "4.4.1";
+  Findings wrong = reported_wrongly(history);
+  EXPECT_THAT(wrong, Contains(HasSubstr("told too early of a delay")));
+  EXPECT_THAT(wrong, Contains(HasSubstr("until when")));
+  told.at += std::chrono::hours(5);
+  told.recipients.front().says_until_when = true;
+  wrong = reported_wrongly(history);
+  EXPECT_THAT(wrong, Not(Contains(HasSubstr("told too early"))));
+  history.reports.push_back(told);
+  EXPECT_THAT(repeated(history), Contains(HasSubstr("delayed came 2 times")));
+}
+
+TEST_F(CalmHistory, ADelayThatIsNotToldIsFound) {
+  history.promises.delay_notice = std::chrono::seconds(1);
+  history.promises.retry = {std::chrono::seconds(1)};
+  const SentRecipient& sent = recipient([](const Mail& mail, const SentRecipient& to) {
+    return !mail.reverse_path.empty() && (!to.notify.specified || to.notify.delay);
+  });
+  for (Outcome& outcome : history.outcomes)
+    if (outcome.recipient == sent.address) outcome.at += std::chrono::hours(1);
+  EXPECT_THAT(ill_timed(history), Contains(HasSubstr("was not told")));
+}
+
+TEST_F(CalmHistory, DsnThatIsNotPassedOnIsFound) {
+  const auto passed = std::ranges::find_if(history.arrivals, [](const Arrival& arrival) {
+    return arrival.dsn.offered && arrival.dsn.notify.contains("SUCCESS");
+  });
+  ASSERT_NE(passed, history.arrivals.end());
+  passed->dsn.notify = "FAILURE";
+  passed->dsn.envelope_id = "another";
+  passed->dsn.original_recipient = "rfc822;other@old.example";
+  passed->dsn.dsn_return = "SOME";
+  EXPECT_EQ(dsn_neglected(history).size(), 4U);
 }
 
 TEST_F(CalmHistory, RelayingAndRefusedClientsAreFound) {
@@ -111,9 +232,45 @@ TEST_F(CalmHistory, RelayingAndRefusedClientsAreFound) {
   EXPECT_THAT(admitted_wrongly(history), Contains(HasSubstr("without a reason")));
 }
 
+TEST_F(CalmHistory, APauseThatIsTooShortOrTooLongIsFound) {
+  const std::string address = recipient(arrives).address;
+  std::erase_if(history.attempts, [&](const Attempt& a) { return a.recipient == address; });
+  const SteadyTime at{std::chrono::hours(10)};
+  history.attempts.push_back({address, "mx.one.example", at, 450, true});
+  history.attempts.push_back({address, "mx.one.example", at + std::chrono::seconds(1), 250, true});
+  EXPECT_THAT(ill_timed(history), Contains(HasSubstr("came 1s after the one before")));
+  history.attempts.back().at = at + std::chrono::hours(3);
+  EXPECT_THAT(ill_timed(history), Contains(HasSubstr("came only 3h after")));
+}
+
+TEST_F(CalmHistory, GivingUpTooEarlyOrTooLateIsFound) {
+  const SentRecipient& sent = recipient(arrives);
+  const auto outcome = std::ranges::find(history.outcomes, sent.address, &Outcome::recipient);
+  ASSERT_NE(outcome, history.outcomes.end());
+  outcome->kind = Outcome::Kind::bounced;
+  EXPECT_THAT(ill_timed(history), Contains(HasSubstr("was given up for")));
+  outcome->at += std::chrono::hours(24 * 30);
+  EXPECT_THAT(ill_timed(history), Contains(HasSubstr("was still tried for")));
+}
+
+TEST_F(CalmHistory, ANextHopThatIsBackAndForgottenIsFound) {
+  const SentRecipient& sent = recipient([](const Mail& mail, const SentRecipient& to) {
+    return arrives(mail, to) && to.address.ends_with("@one.example");
+  });
+  history.outages["mx.one.example"] = {
+      {.begin = sent.acknowledged, .end = sent.acknowledged + std::chrono::seconds(1)}};
+  EXPECT_THAT(ill_timed(history), IsEmpty());
+  std::erase_if(history.attempts, [&](const Attempt& a) { return a.recipient == sent.address; });
+  for (Outcome& outcome : history.outcomes)
+    if (outcome.recipient == sent.address) outcome.at += std::chrono::hours(24);
+  EXPECT_THAT(ill_timed(history), Contains(HasSubstr("nobody came within")));
+}
+
 TEST_F(CalmHistory, LimitsAndLeftoversAreFound) {
-  history.connections_most["mx.one.example"] = history.connections_max + 1;
+  history.connections_most["mx.one.example"] = history.promises.connections_max + 1;
   EXPECT_THAT(exceeded(history), Contains(HasSubstr("are the limit")));
+  history.silent_sessions.push_back(std::chrono::hours(1));
+  EXPECT_THAT(exceeded(history), Contains(HasSubstr("silent client's session lasted 1h")));
   history.leases_left = 1;
   history.messages_left = 1;
   history.connections_left = 1;

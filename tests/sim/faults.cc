@@ -11,10 +11,13 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 
+constexpr std::size_t kills_max = 12;
+
 }  // namespace
 
 Director::Director(Town& town)
-    : town_(town), end_(town.sim.now() + town.plan.fault_time), moment_(town.director.clock()) {
+    : town_(town), end_(town.sim.now() + town.plan.fault_time), moment_(town.director.clock()),
+      killed_(town.director.clock()) {
   town_.upstream->on_sent([this] { moment_.wake_one(); });
   for (auto& hop : town_.hops) hop->on_taken([this] { moment_.wake_one(); });
 }
@@ -27,24 +30,37 @@ void Director::start() {
   };
   spawn("watch", watch());
   if (plan.crashes) spawn("crash", crash(Dice(dice.next())));
+  if (plan.kill_events != 0) spawn("kill", kill_at_events(Dice(dice.next())));
   if (plan.store_failures) spawn("fail store", fail_store(Dice(dice.next())));
+  if (plan.file_failures) spawn("fail files", fail_files(Dice(dice.next())));
   if (plan.disk_full) spawn("fill disk", fill_disk(Dice(dice.next())));
   if (plan.resets) spawn("break connections", break_connections(Dice(dice.next())));
   if (plan.one_byte_reads) spawn("shorten reads", shorten_reads(Dice(dice.next())));
   if (plan.lost_last_bytes) spawn("lose last bytes", lose_last_bytes(Dice(dice.next())));
   if (plan.partitions) spawn("part hosts", part_hosts(Dice(dice.next())));
   if (plan.dns_failures) spawn("fail dns", fail_dns(Dice(dice.next())));
-  if (plan.flaky_next_hops) spawn("annoy", annoy(Dice(dice.next())));
+  if (plan.flaky_next_hops || plan.busy_next_hops) spawn("annoy", annoy(Dice(dice.next())));
+  if (plan.clock_jumps) spawn("jump clock", jump_clock(Dice(dice.next())));
+  if (plan.outages) spawn("take away", take_away(Dice(dice.next())));
+}
+
+Duration Director::slower(Duration duration) const {
+  return Duration(
+      static_cast<Duration::rep>(static_cast<double>(duration.count()) * town_.plan.pace()));
 }
 
 io::Task<> Director::pause(Dice& dice, Duration most) {
+  co_await short_pause(dice, slower(most));
+}
+
+io::Task<> Director::short_pause(Dice& dice, Duration most) {
   const SteadyTime until = town_.sim.now() + dice.between(milliseconds(1), most);
   co_await town_.director.clock().sleep_until(std::min(until, end_));
 }
 
 io::Task<> Director::wait_for_moment(Dice& dice) {
-  co_await moment_.wait(io::Deadline::at(std::min(end_, town_.sim.now() + minutes(1))));
-  co_await pause(dice, milliseconds(dice.one_in(2) ? 3 : 30));
+  co_await moment_.wait(io::Deadline::at(std::min(end_, town_.sim.now() + slower(minutes(1)))));
+  co_await short_pause(dice, milliseconds(dice.one_in(2) ? 3 : 30));
 }
 
 io::Task<> Director::crash(Dice dice) {
@@ -52,24 +68,46 @@ io::Task<> Director::crash(Dice dice) {
     co_await pause(dice, minutes(1));
     if (!dice.one_in(4)) co_await wait_for_moment(dice);
     if (over()) break;
+    if (!town_.gateway_runs()) continue;
     const bool power = town_.plan.power_failures && dice.one_in(2);
     town_.crash_gateway(power ? io::CrashKind::power : io::CrashKind::process, dice);
-    co_await pause(dice, seconds(dice.one_in(2) ? 1 : 30));
-    town_.start_gateway();
+    if (dice.one_in(2))
+      co_await short_pause(dice, seconds(1));
+    else
+      co_await pause(dice, seconds(30));
+    if (!town_.gateway_runs()) town_.start_gateway();
     // Now and then it fails again while it starts.
     if (!dice.one_in(5)) continue;
-    co_await pause(dice, milliseconds(20));
+    co_await short_pause(dice, milliseconds(20));
     if (!town_.gateway_runs() || over()) continue;
     town_.crash_gateway(io::CrashKind::power, dice);
     town_.start_gateway();
   }
 }
 
+// Between any two events of the world, not only where we think that much is at stake.
+io::Task<> Director::kill_at_events(Dice dice) {
+  for (std::size_t count = 0; count < kills_max && !over(); ++count) {
+    co_await pause(dice, minutes(2));
+    const bool power = town_.plan.power_failures && dice.one_in(2);
+    Dice torn(dice.next());
+    town_.sim.after_events(1 + dice.below(town_.plan.kill_events), [this, power, torn]() mutable {
+      if (town_.gateway_runs() && !over())
+        town_.crash_gateway(power ? io::CrashKind::power : io::CrashKind::process, torn);
+      killed_.wake_all();
+    });
+    if (!co_await killed_.wait(io::Deadline::at(end_))) break;
+    co_await short_pause(dice, seconds(5));
+    if (!town_.gateway_runs()) town_.start_gateway();
+  }
+  town_.sim.after_events(1, [] {});
+}
+
 // The service manager: a gateway that ends by itself is started again.
 io::Task<> Director::watch() {
   Dice dice(town_.plan.seed);
   while (!over() || town_.gateway_gave_up()) {
-    co_await town_.director.clock().sleep_for(seconds(1));
+    co_await town_.director.clock().sleep_for(slower(seconds(1)));
     if (!town_.gateway_gave_up()) continue;
     town_.crash_gateway(io::CrashKind::process, dice);
     town_.start_gateway();
@@ -88,6 +126,45 @@ io::Task<> Director::fail_store(Dice dice) {
     town_.memory.fail_next(failures[dice.below(failures.size())], times);
   }
   town_.memory.fail_next(Failure::refused, 0);
+}
+
+io::Task<> Director::fail_files(Dice dice) {
+  io::DiskFaults& faults = town_.gateway_host().disk().faults;
+  while (!over()) {
+    co_await pause(dice, minutes(1));
+    ++town_.history.store_failures;
+    (dice.one_in(3)   ? faults.fail_reads
+     : dice.one_in(2) ? faults.fail_writes
+                      : faults.fail_syncs) = true;
+    co_await pause(dice, seconds(20));
+    faults.fail_reads = faults.fail_writes = faults.fail_syncs = false;
+  }
+}
+
+// As when somebody, or a time server, corrects it: the wall clock alone.
+io::Task<> Director::jump_clock(Dice dice) {
+  while (!over()) {
+    co_await pause(dice, minutes(8));
+    if (over()) break;
+    const Duration most = dice.one_in(3)   ? Duration(std::chrono::hours(48))
+                          : dice.one_in(2) ? Duration(std::chrono::hours(2))
+                                           : Duration(minutes(5));
+    const Duration by = dice.between(seconds(1), most);
+    const bool forward = dice.one_in(2);
+    (forward ? town_.history.clock_forward : town_.history.clock_back) += by;
+    town_.gateway_host().clock().shift_wall(forward ? by : -by);
+  }
+}
+
+io::Task<> Director::take_away(Dice dice) {
+  while (!over()) {
+    co_await pause(dice, minutes(5));
+    if (over()) break;
+    NextHop& hop = *dice.pick(town_.hops);
+    town_.set_away(hop, true, dice.one_in(2) ? io::ConnectRule::refuse : io::ConnectRule::hang);
+    co_await pause(dice, minutes(dice.one_in(2) ? 2 : 18));
+    town_.set_away(hop, false, io::ConnectRule::allow);
+  }
 }
 
 io::Task<> Director::fill_disk(Dice dice) {
@@ -150,11 +227,12 @@ io::Task<> Director::fail_dns(Dice dice) {
 }
 
 io::Task<> Director::annoy(Dice dice) {
+  const Temper temper = town_.plan.flaky_next_hops ? Temper::flaky : Temper::busy;
   while (!over()) {
-    for (auto& hop : town_.hops) hop->set_flaky(!dice.one_in(3));
+    for (auto& hop : town_.hops) hop->set_temper(dice.one_in(3) ? Temper::usual : temper);
     co_await pause(dice, minutes(2));
   }
-  for (auto& hop : town_.hops) hop->set_flaky(false);
+  for (auto& hop : town_.hops) hop->set_temper(Temper::usual);
 }
 
 }  // namespace postern::sim

@@ -19,12 +19,20 @@ class Director {
 
  private:
   [[nodiscard]] bool over() const { return town_.sim.now() >= end_; }
+  /// At most so long in a town of twenty minutes; as much longer as the plan takes.
   io::Task<> pause(Dice& dice, Duration most);
+  /// The same, however long the plan takes.
+  io::Task<> short_pause(Dice& dice, Duration most);
+  [[nodiscard]] Duration slower(Duration duration) const;
   /// Until a moment at which much is at stake (a content was sent, a message was taken), and a
   /// little longer.
   io::Task<> wait_for_moment(Dice& dice);
 
   io::Task<> crash(Dice dice);
+  io::Task<> kill_at_events(Dice dice);
+  io::Task<> fail_files(Dice dice);
+  io::Task<> jump_clock(Dice dice);
+  io::Task<> take_away(Dice dice);
   io::Task<> fail_store(Dice dice);
   io::Task<> fill_disk(Dice dice);
   io::Task<> break_connections(Dice dice);
@@ -38,6 +46,7 @@ class Director {
   Town& town_;
   SteadyTime end_;
   io::Notify moment_;
+  io::Notify killed_;
 };
 
 }  // namespace postern::sim

@@ -7,6 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/time.h"
+#include "mail/envelope.h"
+
 namespace postern::sim {
 
 /// Who sends: what the DNS says of the address it sends from.
@@ -24,23 +27,47 @@ inline bool is_welcome(ClientKind kind) {
 enum class Fate : std::uint8_t { open, acknowledged, refused, given_up };
 
 struct SentRecipient {
-  std::string address;
-  bool notify_never = false;
+  std::string address;  ///< of this message alone
+  mail::DsnNotify notify;
+  std::string original_recipient;  ///< ORCPT, decoded; empty: not given
   Fate fate = Fate::open;
+  SteadyTime acknowledged;
 };
+
+/// Every next hop refuses it for good: "gone..." at RCPT, "late..." at RCPT or after the content.
+inline bool is_gone(const std::string& address) {
+  return address.starts_with("gone") || address.starts_with("late");
+}
 
 /// One message of the upstream, from its first attempt on.
 struct Mail {
   std::string token;         ///< unique; stands in its content
-  std::string reverse_path;  ///< empty: the null reverse path
+  std::string reverse_path;  ///< of this message alone; empty: the null reverse path
+  std::string envelope_id;   ///< ENVID, decoded; empty: not given
+  mail::DsnReturn dsn_return = mail::DsnReturn::unspecified;
   std::vector<SentRecipient> recipients;
   ClientKind client = ClientKind::confirmed;
   bool unwanted = false;  ///< every next hop refuses its content for good
   std::size_t content_bytes = 0;
+  /// When MAIL was said first in a transaction that went as far as the content.
+  SteadyTime first_sent = SteadyTime::max();
   /// How often the whole content went out and no reply came: the gateway may have taken it.
   std::uint32_t unclear = 0;
   /// How often the content was answered 4xx.
   std::uint32_t deferred_content = 0;
+  /// The administrator took it out of the queue, or may have.
+  bool removed = false;
+  /// The administrator sent it back with a report.
+  bool sent_back = false;
+};
+
+/// What was passed on of the DSN parameters, when the next hop offers DSN.
+struct PassedDsn {
+  bool offered = false;
+  std::string notify;  ///< as it stood in RCPT, in upper case; empty: not given
+  std::string original_recipient;
+  std::string dsn_return;
+  std::string envelope_id;
 };
 
 /// One message for one recipient, as a next hop took it.
@@ -49,16 +76,32 @@ struct Arrival {
   std::string recipient;
   std::string reverse_path;
   std::string host;
-  /// The gateway went on in the session after the positive reply, so it knows.
-  bool reply_was_read = false;
+  PassedDsn dsn;
+  SteadyTime at;
+  /// When the gateway went on in the session after the positive reply, so that it knows.
+  SteadyTime read = SteadyTime::max();
+  [[nodiscard]] bool reply_was_read() const { return read != SteadyTime::max(); }
+};
+
+/// What a report says of one recipient.
+struct ReportedRecipient {
+  std::string final_recipient;
+  std::string original_recipient;
+  std::string action;
+  std::string status;
+  bool says_until_when = false;  ///< Will-Retry-Until
 };
 
 /// A report, as the sender's mailbox took it.
 struct Report {
   std::string to;
-  std::string token;
-  std::vector<std::string> final_recipients;
-  bool reply_was_read = false;
+  std::string token;  ///< in what it returns of the message
+  std::string envelope_id;
+  bool returns_body = false;
+  std::vector<ReportedRecipient> recipients;
+  SteadyTime at;
+  SteadyTime read = SteadyTime::max();
+  [[nodiscard]] bool reply_was_read() const { return read != SteadyTime::max(); }
 };
 
 /// A 5xx that the gateway said to an upstream client.
@@ -69,6 +112,44 @@ struct PermanentReply {
   std::string reply;
 };
 
+/// A next hop was asked to take a recipient, and what it said in the end: to RCPT or to the
+/// content; 0: nothing.
+struct Attempt {
+  std::string recipient;
+  std::string host;
+  SteadyTime at;
+  int code = 0;
+  bool settled = false;  ///< the session went on to QUIT: the gateway has read the code
+};
+
+/// What the gateway's log says became of a recipient.
+struct Outcome {
+  enum class Kind : std::uint8_t { delivered, deferred, bounced, dead };
+  Kind kind = Kind::deferred;
+  std::string id;
+  std::string recipient;
+  std::string reply;
+  SteadyTime at;
+};
+
+/// From when to when something was so.
+struct Span {
+  SteadyTime begin;
+  SteadyTime end = SteadyTime::max();
+};
+
+/// What the plan promised about times; the checkers measure by it.
+struct Promises {
+  std::vector<Duration> retry;
+  Duration lifetime{};
+  Duration report_lifetime{};
+  Duration delay_notice{};  ///< 0: none are sent
+  std::size_t connections_max = 0;
+  Duration silent_session_max{};  ///< by when a session of a silent client has ended
+  /// Nothing but next hops that refuse or are away, so that pauses can be measured.
+  bool exact_retries = false;
+};
+
 /// Everything that a run of a town left for the checkers. Plain values: a test of the checkers
 /// changes them.
 struct History {
@@ -77,13 +158,19 @@ struct History {
   std::vector<Report> reports;
   std::uint32_t reports_refused = 0;  ///< to a reverse path that does not exist
   std::vector<PermanentReply> permanent_replies;
+  std::vector<Attempt> attempts;
+  std::vector<Outcome> outcomes;
+  std::map<std::string, std::vector<Span>> outages;  ///< by next hop
+  std::vector<Duration> silent_sessions;             ///< how long the gateway bore each
 
-  std::uint32_t crashes = 0;
-  std::uint32_t store_failures = 0;       ///< commits that were made to fail
-  std::uint32_t outcomes_unrecorded = 0;  ///< deliveries that the gateway could not write down
-  bool faults = false;                    ///< whether anything was made to fail
+  Promises promises;
+  std::vector<SteadyTime> crashes;
+  std::uint32_t store_failures = 0;  ///< commits and file operations that were made to fail
+  std::multimap<std::string, SteadyTime> outcomes_unrecorded;  ///< by id, as the gateway says
+  Duration clock_forward{};  ///< how far its wall clock was set, all together
+  Duration clock_back{};
+  bool faults = false;  ///< whether anything was made to fail
 
-  std::size_t connections_max = 0;                      ///< the limit for each destination
   std::map<std::string, std::size_t> connections_most;  ///< by next hop
 
   bool healed = false;   ///< everything was over in time after the faults
@@ -94,6 +181,16 @@ struct History {
   std::uint64_t records_damaged = 0;
   std::vector<std::string> oddities;  ///< what should not happen anywhere: broken replies
   std::uint64_t trace_hash = 0;
+  std::uint64_t events = 0;
+
+  /// By the address of a recipient or the reverse path; null: nobody sent such a mail.
+  [[nodiscard]] const Mail* mail_of(const std::string& address) const {
+    const auto token = tokens.find(address);
+    if (token == tokens.end()) return nullptr;
+    const auto mail = mails.find(token->second);
+    return mail == mails.end() ? nullptr : &mail->second;
+  }
+  std::map<std::string, std::string> tokens;  ///< by address
 };
 
 }  // namespace postern::sim

@@ -11,6 +11,7 @@ constexpr std::size_t reply_lines_max = 100;
 }  // namespace
 
 io::Task<Result<>> LineStream::fill() {
+  input_.erase(0, std::exchange(taken_, 0));
   if (input_.size() > input_bytes_max) co_return peer_failure(Cause::limit, "too much at once");
   std::array<char, 4096> buffer;
   CO_TRY(const std::size_t count, co_await stream_->read_some(buffer, clock_.in(patience_)));
@@ -21,9 +22,9 @@ io::Task<Result<>> LineStream::fill() {
 
 io::Task<Result<std::string>> LineStream::line() {
   std::size_t end = 0;
-  while ((end = input_.find("\r\n")) == std::string::npos) CO_TRY_VOID(co_await fill());
-  std::string taken = input_.substr(0, end);
-  input_.erase(0, end + 2);
+  while ((end = input_.find("\r\n", taken_)) == std::string::npos) CO_TRY_VOID(co_await fill());
+  std::string taken = input_.substr(taken_, end - taken_);
+  taken_ = end + 2;
   co_return taken;
 }
 

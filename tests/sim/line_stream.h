@@ -34,6 +34,7 @@ class LineStream {
   io::Clock& clock_;
   Duration patience_;
   std::string input_;
+  std::size_t taken_ = 0;  ///< of `input_`
 };
 
 }  // namespace postern::sim

@@ -1,9 +1,11 @@
 #include "next_hop.h"
 
+#include <charconv>
 #include <fmt/format.h>
 
 #include "base/check.h"
 #include "base/text.h"
+#include "report_reader.h"
 
 namespace postern::sim {
 namespace {
@@ -13,16 +15,11 @@ constexpr std::size_t tasks_max = 500;
 constexpr Duration patience = std::chrono::minutes(15);
 constexpr Duration greylist_time = std::chrono::minutes(1);
 // Of a thousand answers while flaky.
-constexpr std::uint64_t hangs_per_mille = 15;
+constexpr std::uint64_t hangs_per_mille = 10;
+constexpr std::uint64_t stops_per_mille = 10;
 constexpr std::uint64_t breaks_per_mille = 40;
+// The same while busy too.
 constexpr std::uint64_t refuses_per_mille = 120;
-
-std::string after(const std::string& text, std::string_view mark) {
-  const std::size_t at = text.find(mark);
-  if (at == std::string::npos) return "";
-  const std::size_t begin = at + mark.size();
-  return text.substr(begin, text.find_first_of("\r\n", begin) - begin);
-}
 
 /// What stands between the first "<" and the next ">".
 std::string path_in(const std::string& line) {
@@ -30,20 +27,57 @@ std::string path_in(const std::string& line) {
   return line.substr(begin, line.find('>') - begin);
 }
 
+/// The value of an ESMTP parameter; empty when it is not there.
+std::string parameter_in(const std::string& line, const std::string& name) {
+  const std::size_t at = line.find(" " + name + "=", line.find('>'));
+  if (at == std::string::npos) return "";
+  const std::size_t begin = at + name.size() + 2;
+  return line.substr(begin, line.find(' ', begin) - begin);
+}
+
+// RFC 3461 section 4: xtext, by a reader of our own.
+std::string from_xtext(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '+' || i + 2 >= text.size()) {
+      out += text[i];
+      continue;
+    }
+    unsigned value = 0;
+    std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16);
+    out += static_cast<char>(value);
+    i += 2;
+  }
+  return out;
+}
+
+int code_of(const std::string& reply) {
+  int code = 0;
+  std::from_chars(reply.data(), reply.data() + reply.size(), code);
+  return code;
+}
+
 }  // namespace
 
-std::string token_in(const std::string& content) {
-  return after(content, "X-Token: ");
-}
+/// A recipient whose RCPT was answered 250.
+struct NextHop::Taken {
+  std::string address;
+  std::string notify;
+  std::string original_recipient;
+  std::size_t attempt = 0;  ///< in the history
+};
 
 struct NextHop::Session {
   LineStream lines;
   bool in_transaction = false;
-  std::string reverse_path;
-  std::vector<std::string> recipients;
+  std::string reverse_path{};
+  std::string dsn_return{};
+  std::string envelope_id{};
+  std::vector<Taken> recipients{};
   /// Arrivals and reports whose reply the gateway may not have read yet.
-  std::vector<std::size_t> unread_arrivals;
-  std::vector<std::size_t> unread_reports;
+  std::vector<std::size_t> unread_arrivals{};
+  std::vector<std::size_t> unread_reports{};
+  std::vector<std::size_t> attempts{};
 };
 
 NextHop::NextHop(io::SimHost& host, NextHopOptions options, History& history)
@@ -75,7 +109,7 @@ io::Task<> NextHop::accept_all() {
 
 io::Task<> NextHop::serve(std::unique_ptr<io::Stream> stream) {
   ++sessions_;
-  Session session{LineStream(std::move(stream), world_.clock, patience), false, {}, {}, {}, {}};
+  Session session{.lines = LineStream(std::move(stream), world_.clock, patience)};
   bool goes_on = co_await say_in(mood(), session, "220 " + options_.name + " ESMTP", "421 busy");
   while (goes_on) {
     auto line = co_await session.lines.line();
@@ -89,16 +123,20 @@ io::Task<> NextHop::serve(std::unique_ptr<io::Stream> stream) {
 
 // Whoever goes on after a reply has read it.
 void NextHop::reply_was_read(Session& session) {
-  for (const std::size_t at : session.unread_arrivals) history_.arrivals[at].reply_was_read = true;
-  for (const std::size_t at : session.unread_reports) history_.reports[at].reply_was_read = true;
+  const SteadyTime now = world_.clock.now();
+  for (const std::size_t at : session.unread_arrivals) history_.arrivals[at].read = now;
+  for (const std::size_t at : session.unread_reports) history_.reports[at].read = now;
   session.unread_arrivals.clear();
   session.unread_reports.clear();
 }
 
 NextHop::Mood NextHop::mood() {
-  if (!flaky_) return Mood::usual;
-  if (dice_.chance_per_mille(hangs_per_mille)) return Mood::hangs;
-  if (dice_.chance_per_mille(breaks_per_mille)) return Mood::breaks;
+  if (temper_ == Temper::usual) return Mood::usual;
+  if (temper_ == Temper::flaky) {
+    if (dice_.chance_per_mille(hangs_per_mille)) return Mood::hangs;
+    if (dice_.chance_per_mille(stops_per_mille)) return Mood::stops;
+    if (dice_.chance_per_mille(breaks_per_mille)) return Mood::breaks;
+  }
   return dice_.chance_per_mille(refuses_per_mille) ? Mood::refuses : Mood::usual;
 }
 
@@ -108,15 +146,28 @@ io::Task<bool> NextHop::say(Session& session, std::string reply) {
   co_return sent.has_value() && !ends;
 }
 
+io::Task<> NextHop::wait_for_end(Session& session) {
+  const SteadyTime begin = world_.clock.now();
+  auto line = co_await session.lines.line();
+  while (line) line = co_await session.lines.line();
+  if (!options_.gateway_ends_sessions || line.error().cause != Cause::timed_out) co_return;
+  history_.oddities.push_back(fmt::format("the gateway bears the silence of {} for {}",
+                                          options_.name,
+                                          format_duration(world_.clock.now() - begin)));
+}
+
 io::Task<bool> NextHop::say_in(Mood now, Session& session, std::string reply, std::string refusal) {
   switch (now) {
     case Mood::usual:
       co_return co_await say(session, std::move(reply));
     case Mood::refuses:
       co_return co_await say(session, std::move(refusal));
+    case Mood::stops:
+      co_await session.lines.send(reply.substr(0, 1 + dice_.below(reply.size())));
+      co_await wait_for_end(session);
+      co_return false;
     case Mood::hangs:
-      while ((co_await session.lines.line()).has_value()) {
-      }
+      co_await wait_for_end(session);
       co_return false;
     case Mood::breaks:
       co_return false;
@@ -124,28 +175,42 @@ io::Task<bool> NextHop::say_in(Mood now, Session& session, std::string reply, st
   co_return false;
 }
 
+io::Task<bool> NextHop::hello(Session& session, bool lmtp) {
+  if (lmtp != options_.lmtp)
+    history_.oddities.push_back(options_.name + " was greeted in the wrong protocol");
+  std::string reply = "250-" + options_.name + "\r\n250-PIPELINING\r\n250-8BITMIME\r\n";
+  if (options_.dsn) reply += "250-DSN\r\n";
+  co_return co_await say_in(mood(), session, reply + "250 ENHANCEDSTATUSCODES",
+                            "421 4.3.2 not now");
+}
+
+io::Task<bool> NextHop::mail(Session& session, const std::string& line) {
+  session.recipients.clear();
+  session.reverse_path = path_in(line);
+  session.dsn_return = parameter_in(line, "RET");
+  session.envelope_id = from_xtext(parameter_in(line, "ENVID"));
+  if (!options_.dsn && !(session.dsn_return + session.envelope_id).empty())
+    history_.oddities.push_back(options_.name + " does not offer DSN and was told: " + line);
+  const Mood now = mood();
+  session.in_transaction = now == Mood::usual;
+  co_return co_await say_in(now, session, "250 2.1.0 ok", "451 4.3.0 not now");
+}
+
 io::Task<bool> NextHop::act(Session& session, std::string line) {
   const std::string verb = to_lower(line.substr(0, 4));
-  if (verb == "ehlo")
-    co_return co_await say_in(
-        mood(), session,
-        "250-" + options_.name + "\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES",
-        "421 4.3.2 not now");
-  if (verb == "mail") {
-    session.recipients.clear();
-    session.reverse_path = path_in(line);
-    const Mood now = mood();
-    session.in_transaction = now == Mood::usual;
-    co_return co_await say_in(now, session, "250 2.1.0 ok", "451 4.3.0 not now");
-  }
-  if (verb == "rcpt") co_return co_await recipient(session, path_in(line));
+  if (verb == "ehlo" || verb == "lhlo") co_return co_await hello(session, verb == "lhlo");
+  if (verb == "mail") co_return co_await mail(session, line);
+  if (verb == "rcpt") co_return co_await recipient(session, line);
   if (verb == "data") co_return co_await data(session);
   if (verb == "rset") {
     session.recipients.clear();
     session.in_transaction = false;
     co_return co_await say(session, "250 2.0.0 ok");
   }
-  if (verb == "quit") co_return co_await say(session, "221 2.0.0 bye");
+  if (verb == "quit") {
+    for (const std::size_t at : session.attempts) history_.attempts[at].settled = true;
+    co_return co_await say(session, "221 2.0.0 bye");
+  }
   history_.oddities.push_back(options_.name + " was told: " + printable(line));
   co_return co_await say(session, "500 5.5.1 what?");
 }
@@ -157,64 +222,109 @@ bool NextHop::greylisted(const std::string& reverse_path, const std::string& rec
   return now - at->second < greylist_time;
 }
 
-io::Task<bool> NextHop::recipient(Session& session, std::string address) {
-  if (session.in_transaction && options_.is_mailbox && address.starts_with("gone"))
+void NextHop::decide(std::size_t attempt, const std::string& reply) {
+  history_.attempts[attempt].code = code_of(reply);
+}
+
+std::string NextHop::verdict_on(Session& session, const Taken& taken) {
+  const std::string& address = taken.address;
+  if (address.starts_with("gone") || (address.starts_with("late") && !options_.lmtp))
+    return "550 5.1.1 <" + address + ">: no such mailbox";
+  // RFC 5321 section 4.5.3.1.10: who takes fewer recipients than offered says so to the rest.
+  if (options_.recipients_max != 0 && session.recipients.size() >= options_.recipients_max)
+    return "452 4.5.3 too many recipients";
+  if (greylisted(session.reverse_path, address)) return "450 4.7.1 greylisted, come back";
+  return "250 2.1.5 ok";
+}
+
+io::Task<bool> NextHop::recipient(Session& session, const std::string& line) {
+  Taken taken{.address = path_in(line),
+              .notify = parameter_in(line, "NOTIFY"),
+              .original_recipient = from_xtext(parameter_in(line, "ORCPT")),
+              .attempt = history_.attempts.size()};
+  if (!options_.dsn && !(taken.notify + taken.original_recipient).empty())
+    history_.oddities.push_back(options_.name + " does not offer DSN and was told: " + line);
+  if (session.in_transaction && options_.is_mailbox && is_gone(taken.address))
     ++history_.reports_refused;
   if (!session.in_transaction) co_return co_await say(session, "503 5.5.1 MAIL first");
-  if (address.starts_with("gone"))
-    co_return co_await say(session, "550 5.1.1 <" + address + ">: no such mailbox");
-  if (greylisted(session.reverse_path, address))
-    co_return co_await say(session, "450 4.7.1 greylisted, come back");
-  const Mood now = mood();
-  if (now == Mood::refuses) co_return co_await say(session, "450 4.2.1 mailbox busy");
-  if (now != Mood::usual) co_return false;
-  session.recipients.push_back(std::move(address));
-  co_return co_await say(session, "250 2.1.5 ok");
+  session.attempts.push_back(history_.attempts.size());
+  history_.attempts.push_back({taken.address, options_.name, world_.clock.now(), 0, false});
+  std::string reply = verdict_on(session, taken);
+  const Mood now = reply.starts_with('2') ? mood() : Mood::usual;
+  constexpr const char* refusal = "450 4.2.1 mailbox busy";
+  if (now == Mood::usual || now == Mood::refuses)
+    decide(taken.attempt, now == Mood::refuses ? refusal : reply);
+  if (now == Mood::usual && reply.starts_with('2')) session.recipients.push_back(std::move(taken));
+  co_return co_await say_in(now, session, std::move(reply), refusal);
 }
 
 io::Task<bool> NextHop::data(Session& session) {
   if (session.recipients.empty()) co_return co_await say(session, "554 5.5.1 no recipients");
-  if (mood() == Mood::refuses) co_return co_await say(session, "451 4.3.0 not now");
+  const Mood at_data = mood();
+  if (at_data == Mood::refuses)
+    for (const Taken& taken : session.recipients) decide(taken.attempt, "451");
+  if (at_data != Mood::usual) {
+    session.in_transaction = false;
+    co_return co_await say_in(at_data, session, "354 go on", "451 4.3.0 not now");
+  }
   if (!co_await say(session, "354 go on")) co_return false;
   auto content = co_await session.lines.content();
   if (!content) co_return false;
-  const auto known = history_.mails.find(token_in(*content));
-  if (!options_.is_mailbox && known != history_.mails.end() && known->second.unwanted)
-    co_return co_await say(session, "554 5.7.1 we do not want this");
-  const Mood now = mood();
-  if (now == Mood::refuses) co_return co_await say(session, "452 4.3.1 no room");
-  if (options_.is_mailbox)
-    take_report(session, *content);
-  else
-    take(session, *content);
-  taken_();
-  session.recipients.clear();
   session.in_transaction = false;
-  if (now == Mood::usual) co_return co_await say(session, "250 2.0.0 taken");
-  // Taken, and the gateway does not hear of it: at once, or after it has waited for long.
-  if (now == Mood::hangs) co_await world_.clock.sleep_for(patience);
-  co_return false;
-}
-
-void NextHop::take(Session& session, const std::string& content) {
-  for (const std::string& recipient : session.recipients) {
-    session.unread_arrivals.push_back(history_.arrivals.size());
-    history_.arrivals.push_back(
-        {token_in(content), recipient, session.reverse_path, options_.name, false});
+  const auto known = history_.mails.find(token_in(*content));
+  const bool unwanted =
+      !options_.is_mailbox && known != history_.mails.end() && known->second.unwanted;
+  if (options_.lmtp) co_return co_await answer_each(session, *content, unwanted);
+  const Mood now = mood();
+  const std::string reply = unwanted ? "554 5.7.1 we do not want this" : "250 2.0.0 taken";
+  constexpr const char* refusal = "452 4.3.1 no room";
+  for (const Taken& taken : session.recipients) {
+    decide(taken.attempt, now == Mood::refuses ? refusal : reply);
+    if (!unwanted && now != Mood::refuses) take(session, taken, *content);
   }
+  if (!unwanted && now != Mood::refuses) taken_();
+  // In other moods it was taken, and the gateway does not hear of it: at once, or after it has
+  // waited for long.
+  co_return co_await say_in(now, session, reply, refusal);
 }
 
-void NextHop::take_report(Session& session, const std::string& content) {
+// RFC 2033 section 4.2: one reply for each recipient that was taken, in their order.
+io::Task<bool> NextHop::answer_each(Session& session, const std::string& content, bool unwanted) {
+  for (const Taken& taken : session.recipients) {
+    const Mood now = mood();
+    std::string reply = unwanted                 ? "554 5.7.1 we do not want this"
+                        : is_gone(taken.address) ? "550 5.2.1 mailbox closed"
+                                                 : "250 2.0.0 taken";
+    const std::string refusal = "450 4.2.1 mailbox busy";
+    decide(taken.attempt, now == Mood::refuses ? refusal : reply);
+    if (now != Mood::refuses && reply.starts_with('2')) take(session, taken, content);
+    if (now == Mood::usual) taken_();
+    if (!co_await say_in(now, session, std::move(reply), refusal)) co_return false;
+  }
+  co_return true;
+}
+
+void NextHop::take(Session& session, const Taken& taken, const std::string& content) {
+  if (options_.is_mailbox) return take_report(session, taken, content);
+  Arrival arrival;
+  arrival.token = token_in(content);
+  arrival.recipient = taken.address;
+  arrival.reverse_path = session.reverse_path;
+  arrival.host = options_.name;
+  arrival.at = world_.clock.now();
+  arrival.dsn = {options_.dsn, taken.notify, taken.original_recipient, session.dsn_return,
+                 session.envelope_id};
+  session.unread_arrivals.push_back(history_.arrivals.size());
+  history_.arrivals.push_back(std::move(arrival));
+}
+
+void NextHop::take_report(Session& session, const Taken& taken, const std::string& content) {
   if (!session.reverse_path.empty() || !content.contains("multipart/report"))
     history_.oddities.push_back("not a report came to the sender's mailbox, from <" +
                                 printable(session.reverse_path) + ">");
-  Report report{session.recipients.front(), token_in(content), {}, false};
-  constexpr std::string_view mark = "Final-Recipient:";
-  for (std::size_t at = content.find(mark); at != std::string::npos;
-       at = content.find(mark, at + mark.size())) {
-    const std::string field = after(content.substr(at), mark);
-    report.final_recipients.emplace_back(trim(std::string_view(field).substr(field.find(';') + 1)));
-  }
+  Report report = read_report(content);
+  report.to = taken.address;
+  report.at = world_.clock.now();
   session.unread_reports.push_back(history_.reports.size());
   history_.reports.push_back(std::move(report));
 }

@@ -6,11 +6,16 @@
 
 namespace postern::sim {
 
-/// Lets a town live through its plan: faults, then none until everything is over, at most
-/// healing_time; and what was seen.
-History run(const Plan& plan, StoreMaker make_store = nullptr);
+struct RunOptions {
+  StoreMaker make_store = nullptr;
+  Shown shown = Shown::nothing;
+};
 
-/// Longer than the longest pause of a sender plus every timeout on the way, twice.
-constexpr Duration healing_time = std::chrono::hours(2);
+/// Lets a town live through its plan: faults, then none until everything is over, at most
+/// healing_time(); and what was seen.
+History run(const Plan& plan, RunOptions options = {});
+
+/// Longer than every timeout on the way and the pauses that may still follow the last fault.
+Duration healing_time(const Plan& plan, const History& history);
 
 }  // namespace postern::sim

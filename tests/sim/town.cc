@@ -16,17 +16,21 @@ double since_start(SteadyTime now) {
   return std::chrono::duration<double>(now.time_since_epoch()).count();
 }
 
+/// RFC 5321 section 4.5.3.2.7: a server waits 5 minutes for the next command; and a little.
+constexpr Duration silent_session_max = std::chrono::minutes(6);
 constexpr std::uint64_t disk_bytes = std::uint64_t{1} << 40;
 
 struct HopPlace {
   const char* name;
   const char* domain;
   const char* address;
+  bool lmtp;
 };
 constexpr std::array<HopPlace, Town::next_hops> places = {{
-    {"mx.one.example", "one.example", "198.51.100.1"},
-    {"mx.two.example", "two.example", "198.51.100.2"},
-    {"mx.sender.example", "sender.example", "198.51.100.3"},
+    {"mx.one.example", "one.example", "198.51.100.1", false},
+    {"mx.two.example", "two.example", "198.51.100.2", false},
+    {"mx.three.example", "three.example", "198.51.100.4", true},
+    {"mx.sender.example", "sender.example", "198.51.100.3", false},
 }};
 
 std::string reverse_line(ClientKind kind, std::string_view what) {
@@ -61,7 +65,7 @@ dns::Zone zone_of(const DnsState& state) {
 
 void TownLog::line(Severity severity, std::string_view event,
                    std::initializer_list<LogField> fields) {
-  if (event == "outcome-not-recorded") ++history_.outcomes_unrecorded;
+  note_outcome(event, fields);
   // Nothing in a town damages what was written.
   const bool odd = severity == Severity::error && event.contains("damaged") &&
                    history_.oddities.size() < oddities_max;
@@ -74,26 +78,57 @@ void TownLog::line(Severity severity, std::string_view event,
   if (shown_) fmt::print("{:.6f} {}\n", since_start(sim_.now()), text);
 }
 
+void TownLog::note_outcome(std::string_view event, std::initializer_list<LogField> fields) {
+  const auto text = [&fields](std::string_view key) {
+    for (const LogField& field : fields)
+      if (field.key == key)
+        if (const auto* value = std::get_if<std::string_view>(&field.value))
+          return std::string(*value);
+    return std::string();
+  };
+  if (event == "outcome-not-recorded") history_.outcomes_unrecorded.emplace(text("id"), sim_.now());
+  using Kind = Outcome::Kind;
+  for (const auto& [name, kind] :
+       {std::pair{"delivered", Kind::delivered}, std::pair{"deferred", Kind::deferred},
+        std::pair{"bounced", Kind::bounced}, std::pair{"report-undeliverable", Kind::dead}})
+    if (event == name)
+      history_.outcomes.push_back({kind, text("id"), text("recipient"), text("reply"), sim_.now()});
+}
+
 IpAddress Town::gateway_address() {
   return IpAddress::from_v4({198, 51, 100, 25});
 }
 
-Town::Town(const Plan& the_plan, StoreMaker make_store)
+Town::Town(const Plan& the_plan, StoreMaker make_store, Shown shown)
     : plan(the_plan),
       sim(the_plan.seed),
       director(sim.add_host("director", IpAddress::from_v4({192, 0, 2, 1}))),
       store_wrapper_(make_store != nullptr ? make_store(memory) : nullptr),
       store_(store_wrapper_ ? store_wrapper_.get() : &memory),
-      log_(history, sim),
+      log_(history, sim, shown),
       gateway_(sim.add_host("gateway", gateway_address())),
       clients_(sim.add_host("upstream", Upstream::addresses())),
       network_(gateway_.world().network, counts_) {
-  history.faults = plan.faults();
-  history.connections_max = plan.connections_per_destination_max;
+  if (shown == Shown::trace) sim.trace().keep_text();
+  promise();
   build_next_hops();
   upstream = std::make_unique<Upstream>(clients_, Endpoint{gateway_address(), 25}, plan, history);
   upstream->start();
+  silent_clients = std::make_unique<SilentClients>(
+      clients_, Endpoint{gateway_address(), 25}, Upstream::address_of(ClientKind::confirmed), plan,
+      history);
+  silent_clients->start();
   start_gateway();
+}
+
+void Town::promise() {
+  history.faults = plan.faults();
+  history.promises.retry = plan.retry;
+  history.promises.lifetime = plan.lifetime;
+  history.promises.report_lifetime = plan.report_lifetime;
+  history.promises.connections_max = plan.connections_per_destination_max;
+  history.promises.silent_session_max = silent_session_max;
+  history.promises.exact_retries = plan.exact_retries();
 }
 
 // Whatever still runs, as in a run that did not heal, ends before what it refers to.
@@ -109,7 +144,11 @@ void Town::build_next_hops() {
     hop.name = place.name;
     hop.address = *IpAddress::parse(place.address);
     hop.is_mailbox = i + 1 == places.size();
+    hop.lmtp = place.lmtp;
     hop.greylisting = plan.greylisting;
+    hop.dsn = plan.dsn_offered && (plan.seed + i) % 2 == 0;
+    hop.gateway_ends_sessions = !plan.partitions;
+    hop.recipients_max = plan.recipients_max;
     hop.seed = plan.seed * 16 + i;
     hop_hosts_.push_back(&sim.add_host(place.name, hop.address));
     hops.push_back(std::make_unique<NextHop>(*hop_hosts_.back(), std::move(hop), history));
@@ -126,14 +165,20 @@ std::vector<IpAddress> Town::neighbours() const {
 server::ServerOptions Town::options() const {
   server::ServerOptions options;
   options.session.smtp.hostname = "gw.example.com";
-  options.session.relay.domains = {"one.example", "two.example"};
+  options.session.relay.domains = {"one.example", "two.example", "three.example"};
   options.unknown_ip.mode = policy::UnknownIpMode::enforce;
   options.unknown_ip.no_ptr = plan.refuse_with;
   options.unknown_ip.mismatch = plan.refuse_with;
   options.queue.inline_bytes_max = plan.inline_bytes_max;
   options.delivery.hostname = "gw.example.com";
   options.delivery.connections_per_destination_max = plan.connections_per_destination_max;
-  options.delivery.retry = {seconds(20), seconds(60), std::chrono::minutes(3)};
+  options.delivery.retry = plan.retry;
+  options.delivery.lifetime = plan.lifetime;
+  options.delivery.report_lifetime = plan.report_lifetime;
+  for (const HopPlace& place : places)
+    if (place.lmtp)
+      options.delivery.routes.push_back(
+          *delivery::parse_route(place.domain, {fmt::format("lmtp://{}:25", place.address)}));
   return options;
 }
 
@@ -162,7 +207,7 @@ io::Task<> Town::start(server::Server* server, std::unique_ptr<io::Listener> lis
 
 void Town::crash_gateway(io::CrashKind kind, Dice& dice) {
   if (started_) history.records_damaged += server_->queue().counts().damaged;
-  ++history.crashes;
+  history.crashes.push_back(sim.now());
   gateway_.crash(kind);
   server_.reset();
   resolver_.reset();
@@ -180,8 +225,18 @@ void Town::set_disk_full(bool full) {
   gateway_.disk().capacity_bytes = full ? 0 : disk_bytes;
 }
 
+void Town::set_away(const NextHop& hop, bool away, io::ConnectRule how) {
+  std::vector<Span>& spans = history.outages[hop.name()];
+  if (away)
+    spans.push_back({.begin = sim.now()});
+  else if (!spans.empty())
+    spans.back().end = sim.now();
+  sim.network().set_connect_rule(hop.address(), away ? how : io::ConnectRule::allow);
+  if (away) sim.network().reset_connections(hop.address());
+}
+
 bool Town::is_quiet() {
-  if (!started_ || !upstream->done() || sim.network().open_connections() != 0) return false;
+  if (!started_ || !upstream->done() || !silent_clients->done() || sim.network().open_connections() != 0) return false;
   const queue::Queue::Counts counts = server_->queue().counts();
   return counts.messages == 0 && counts.leased == 0 &&
          std::ranges::all_of(hops, [](const auto& hop) { return hop->sessions() == 0; });
@@ -204,6 +259,7 @@ void Town::close_down() {
   for (const HopPlace& place : places)
     history.connections_most[place.name] = counts_.most[*IpAddress::parse(place.address)];
   history.trace_hash = sim.trace().hash();
+  history.events = sim.events();
 }
 
 }  // namespace postern::sim

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "plan.h"
 #include "queue/memory_store.h"
 #include "server/server.h"
+#include "silent_clients.h"
 #include "upstream.h"
 
 namespace postern::sim {
@@ -25,17 +25,21 @@ struct DnsState {
   bool operator==(const DnsState&) const = default;
 };
 
-/// Counts what the checkers want to know of the gateway's log; prints it all when
-/// POSTERN_SIM_LOG is set.
+/// What a run prints while it goes on.
+enum class Shown : std::uint8_t { nothing, log, trace };
+
+/// Takes from the gateway's log what the checkers want to know; prints it all when it is shown.
 class TownLog final : public Log {
  public:
-  TownLog(History& history, const io::SimWorld& sim)
-      : history_(history), sim_(sim), shown_(std::getenv("POSTERN_SIM_LOG") != nullptr) {}
+  TownLog(History& history, const io::SimWorld& sim, Shown shown)
+      : history_(history), sim_(sim), shown_(shown != Shown::nothing) {}
   void line(Severity severity, std::string_view event,
             std::initializer_list<LogField> fields) override;
   void raw(Severity, std::string_view) override {}
 
  private:
+  void note_outcome(std::string_view event, std::initializer_list<LogField> fields);
+
   History& history_;
   const io::SimWorld& sim_;
   bool shown_;
@@ -44,13 +48,13 @@ class TownLog final : public Log {
 /// How the gateway's store is made; the default is the memory store itself.
 using StoreMaker = std::unique_ptr<queue::Store> (*)(queue::MemoryStore& memory);
 
-/// All hosts of a run: upstream, gateway, two next hops, the sender's mailbox, and the one from
+/// All hosts of a run: upstream, gateway, three next hops, the sender's mailbox, and the one from
 /// which faults are directed.
 class Town {
  public:
-  static constexpr std::size_t next_hops = 3;  ///< the last is the sender's mailbox
+  static constexpr std::size_t next_hops = 4;  ///< the last is the sender's mailbox
 
-  Town(const Plan& plan, StoreMaker make_store);
+  Town(const Plan& plan, StoreMaker make_store, Shown shown);
   ~Town();
   Town(const Town&) = delete;
   Town& operator=(const Town&) = delete;
@@ -63,6 +67,11 @@ class Town {
   [[nodiscard]] bool gateway_gave_up() const { return gave_up_; }
   void set_dns(const DnsState& state);
   void set_disk_full(bool full);
+  /// While away, a next hop refuses connections or does not answer at all.
+  void set_away(const NextHop& hop, bool away, io::ConnectRule how);
+  [[nodiscard]] io::SimHost& gateway_host() { return gateway_; }
+  /// Null unless it has started.
+  [[nodiscard]] server::Server* running_gateway() { return started_ ? server_.get() : nullptr; }
 
   /// Nothing is under way or waiting anywhere.
   [[nodiscard]] bool is_quiet();
@@ -79,8 +88,10 @@ class Town {
   io::SimHost& director;
   std::vector<std::unique_ptr<NextHop>> hops;
   std::unique_ptr<Upstream> upstream;
+  std::unique_ptr<SilentClients> silent_clients;
 
  private:
+  void promise();
   void build_next_hops();
   [[nodiscard]] server::ServerOptions options() const;
   io::Task<> start(server::Server* server, std::unique_ptr<io::Listener> listener);

@@ -1,6 +1,7 @@
 #include "upstream.h"
 
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
 
 #include "base/check.h"
@@ -15,11 +16,24 @@ constexpr std::uint32_t attempts_of_refused_max = 4;
 constexpr std::size_t mails_per_session_max = 4;
 constexpr std::size_t large_content_bytes = 40'000;
 
-std::string mail_command(const Mail& mail) {
-  return "MAIL FROM:<" + mail.reverse_path + ">";
+/// RFC 3461 section 4: what is printable but "+" and "=" stands for itself.
+std::string to_xtext(const std::string& text) {
+  std::string out;
+  for (const char c : text)
+    out += c == '+' || c == '=' || c <= ' ' || c > '~' ? fmt::format("+{:02X}", c)
+                                                       : std::string(1, c);
+  return out;
 }
-std::string rcpt_command(const SentRecipient& recipient) {
-  return "RCPT TO:<" + recipient.address + ">" + (recipient.notify_never ? " NOTIFY=NEVER" : "");
+
+std::string notify_text(const mail::DsnNotify& notify) {
+  if (!notify.specified) return "";
+  if (notify.never) return " NOTIFY=NEVER";
+  std::string out;
+  for (const auto& [on, name] : {std::pair{notify.success, "SUCCESS"},
+                                 std::pair{notify.failure, "FAILURE"},
+                                 std::pair{notify.delay, "DELAY"}})
+    if (on) out += (out.empty() ? " NOTIFY=" : ",") + std::string(name);
+  return out;
 }
 
 std::string content_of(const Mail& mail) {
@@ -38,8 +52,10 @@ std::string content_of(const Mail& mail) {
 struct Upstream::Transaction {
   LineStream& lines;
   Mail& mail;
-  std::string reply;
-  std::vector<std::size_t> taken;  ///< recipients that the gateway took
+  bool dsn = false;  ///< the gateway offers it
+  SteadyTime begun;
+  std::string reply{};
+  std::vector<std::size_t> taken{};  ///< recipients that the gateway took
   bool go_on = false;              ///< 354 came
 };
 
@@ -63,6 +79,28 @@ std::vector<IpAddress> Upstream::addresses() {
           address_of(ClientKind::nameless), address_of(ClientKind::mismatched)};
 }
 
+Duration Upstream::slower(Duration duration) const {
+  return Duration(static_cast<Duration::rep>(static_cast<double>(duration.count()) * plan_.pace()));
+}
+
+std::string Upstream::mail_command(const Mail& mail, bool dsn) const {
+  std::string out = "MAIL FROM:<" + mail.reverse_path + ">";
+  if (!dsn) return out;
+  if (mail.dsn_return == mail::DsnReturn::full) out += " RET=FULL";
+  if (mail.dsn_return == mail::DsnReturn::headers) out += " RET=HDRS";
+  if (!mail.envelope_id.empty()) out += " ENVID=" + to_xtext(mail.envelope_id);
+  return out;
+}
+
+std::string Upstream::rcpt_command(const SentRecipient& recipient, bool dsn) const {
+  std::string out = "RCPT TO:<" + recipient.address + ">";
+  if (!dsn) return out;
+  out += notify_text(recipient.notify);
+  if (!recipient.original_recipient.empty())
+    out += " ORCPT=rfc822;" + to_xtext(recipient.original_recipient);
+  return out;
+}
+
 Mail Upstream::make_mail(std::size_t number) {
   Mail mail;
   mail.token = fmt::format("t{}x{}", plan_.seed, number);
@@ -71,32 +109,58 @@ Mail Upstream::make_mail(std::size_t number) {
                 : kind < 8 ? ClientKind::flaky
                 : kind < 9 ? ClientKind::nameless
                            : ClientKind::mismatched;
-  mail.reverse_path = dice_.one_in(5)    ? ""
-                      : dice_.one_in(12) ? "gone@sender.example"
-                                         : fmt::format("s{}@sender.example", dice_.below(5));
+  if (!dice_.one_in(5))
+    mail.reverse_path =
+        fmt::format("{}-{}@sender.example", dice_.one_in(12) ? "gone" : "s", number);
   mail.unwanted = dice_.one_in(10);
   mail.content_bytes = 300 + dice_.below(2'000);
   if (plan_.large_contents && dice_.one_in(6)) mail.content_bytes = large_content_bytes;
-  const std::uint64_t count = 1 + (dice_.one_in(2) ? dice_.below(5) : 0);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    SentRecipient recipient;
-    const char* domain = dice_.one_in(15)  ? "elsewhere.example"
-                         : dice_.one_in(2) ? "one.example"
-                                           : "two.example";
-    recipient.address = fmt::format("{}{}@{}", dice_.one_in(5) ? "gone" : "r", i, domain);
-    recipient.notify_never = dice_.one_in(8);
-    mail.recipients.push_back(std::move(recipient));
+  if (plan_.dsn_asked) {
+    mail.dsn_return = static_cast<mail::DsnReturn>(dice_.below(3));
+    if (dice_.one_in(2)) mail.envelope_id = fmt::format("e+{}=of {}", number, plan_.seed);
   }
+  mail.recipients = make_recipients(number);
   return mail;
 }
 
+std::vector<SentRecipient> Upstream::make_recipients(std::size_t number) {
+  std::vector<SentRecipient> out;
+  const std::uint64_t count = 1 + (dice_.one_in(2) ? dice_.below(5) : 0);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    SentRecipient recipient;
+    constexpr std::array domains = {"one.example", "two.example", "three.example"};
+    const char* domain =
+        dice_.one_in(15) ? "elsewhere.example" : domains[dice_.below(domains.size())];
+    const char* name = dice_.one_in(8) ? "gone" : dice_.one_in(10) ? "late" : "r";
+    recipient.address = fmt::format("{}{}-{}@{}", name, i, number, domain);
+    if (plan_.dsn_asked && !dice_.one_in(3)) {
+      recipient.notify.specified = true;
+      recipient.notify.never = dice_.one_in(4);
+      const std::uint64_t kinds = 1 + dice_.below(7);
+      recipient.notify.success = !recipient.notify.never && (kinds & 1) != 0;
+      recipient.notify.failure = !recipient.notify.never && (kinds & 2) != 0;
+      recipient.notify.delay = !recipient.notify.never && (kinds & 4) != 0;
+    }
+    if (plan_.dsn_asked && dice_.one_in(3))
+      recipient.original_recipient = fmt::format("first+{}=x@old.example", i);
+    out.push_back(std::move(recipient));
+  }
+  return out;
+}
+
 void Upstream::make_mails() {
+  const Duration burst_at = dice_.between(Duration{}, plan_.fault_time / 2);
   for (std::size_t number = 0; number < plan_.mails; ++number) {
     Mail mail = make_mail(number);
     // Most come while the faults last, many of them at once.
-    const Duration at =
-        dice_.one_in(3) ? Duration{} : dice_.between(Duration{}, plan_.fault_time * 4 / 5);
+    const Duration at = number < plan_.burst ? burst_at
+                        : dice_.one_in(3)
+                            ? Duration{}
+                            : dice_.between(Duration{}, plan_.fault_time * 4 / 5);
     errands_[mail.client].push_back({mail.token, world_.clock.now() + at});
+    if (!mail.reverse_path.empty()) history_.tokens[mail.reverse_path] = mail.token;
+    for (const SentRecipient& recipient : mail.recipients)
+      history_.tokens[recipient.address] = mail.token;
     history_.mails.emplace(mail.token, std::move(mail));
   }
 }
@@ -130,16 +194,28 @@ Upstream::Errand* Upstream::next_due(ClientKind kind) {
   return nullptr;
 }
 
+SteadyTime Upstream::next_time(ClientKind kind) const {
+  SteadyTime next = SteadyTime::max();
+  for (const Errand& errand : errands_.at(kind))
+    if (!errand.under_way && !is_over(history_.mails.at(errand.token)))
+      next = std::min(next, errand.due);
+  return next;
+}
+
 io::Task<> Upstream::work(ClientKind kind, Dice dice) {
   while (!done(kind)) {
     if (next_due(kind) != nullptr) co_await session(kind, dice);
-    co_await world_.clock.sleep_for(dice.between(std::chrono::milliseconds(5), seconds(5)));
+    // What is under way in other sessions may come back at any time.
+    const SteadyTime now = world_.clock.now();
+    const SteadyTime due = std::min(next_time(kind), now + slower(seconds(5)));
+    const Duration rest = dice.between(std::chrono::milliseconds(5), slower(seconds(5)));
+    co_await world_.clock.sleep_until(std::max(due, now) + rest);
   }
 }
 
 void Upstream::put_back(Errand& errand, Dice& dice) {
   errand.under_way = false;
-  errand.due = world_.clock.now() + dice.between(seconds(5), seconds(90));
+  errand.due = world_.clock.now() + dice.between(seconds(5), slower(seconds(90)));
   ++errand.attempts;
   Mail& mail = history_.mails.at(errand.token);
   if (is_welcome(mail.client) || errand.attempts < attempts_of_refused_max) return;
@@ -156,16 +232,21 @@ io::Task<> Upstream::session(ClientKind kind, Dice& dice) {
   const auto greeting = co_await lines.reply();
   bool usable = greeting && greeting->starts_with("220");
   usable = usable && (co_await lines.send("EHLO mail.sender.example\r\n")).has_value();
+  bool dsn = false;
   if (usable) {
     const auto hello = co_await lines.reply();
     usable = hello && hello->starts_with("250");
+    dsn = usable && hello->contains("DSN");
   }
   const Pace pace = plan_.pipelining && dice.one_in(2) ? Pace::pipelined : Pace::step_by_step;
   for (std::size_t count = 0; usable && count < mails_per_session_max; ++count) {
     Errand* errand = next_due(kind);
     if (errand == nullptr) break;
     errand->under_way = true;
-    Transaction next{lines, history_.mails.at(errand->token), {}, {}, false};
+    Transaction next{.lines = lines,
+                     .mail = history_.mails.at(errand->token),
+                     .dsn = dsn,
+                     .begun = world_.clock.now()};
     usable = co_await transaction(next, pace);
     put_back(*errand, dice);
   }
@@ -195,13 +276,13 @@ void Upstream::heard_rcpt(Transaction& transaction, std::size_t recipient) {
 }
 
 io::Task<bool> Upstream::envelope_step_by_step(Transaction& transaction) {
-  if (!co_await command(transaction, mail_command(transaction.mail))) co_return false;
+  if (!co_await command(transaction, mail_command(transaction.mail, transaction.dsn))) co_return false;
   if (transaction.reply.starts_with('5')) refused(transaction, "");
   if (!transaction.reply.starts_with('2')) co_return true;
   for (std::size_t i = 0; i < transaction.mail.recipients.size(); ++i) {
     const SentRecipient& recipient = transaction.mail.recipients[i];
     if (recipient.fate != Fate::open) continue;
-    if (!co_await command(transaction, rcpt_command(recipient))) co_return false;
+    if (!co_await command(transaction, rcpt_command(recipient, transaction.dsn))) co_return false;
     heard_rcpt(transaction, i);
   }
   if (transaction.taken.empty()) co_return co_await command(transaction, "RSET");
@@ -213,12 +294,12 @@ io::Task<bool> Upstream::envelope_step_by_step(Transaction& transaction) {
 }
 
 io::Task<bool> Upstream::envelope_pipelined(Transaction& transaction) {
-  std::string bytes = mail_command(transaction.mail) + "\r\n";
+  std::string bytes = mail_command(transaction.mail, transaction.dsn) + "\r\n";
   std::vector<std::size_t> asked;
   for (std::size_t i = 0; i < transaction.mail.recipients.size(); ++i) {
     if (transaction.mail.recipients[i].fate != Fate::open) continue;
     asked.push_back(i);
-    bytes += rcpt_command(transaction.mail.recipients[i]) + "\r\n";
+    bytes += rcpt_command(transaction.mail.recipients[i], transaction.dsn) + "\r\n";
   }
   bytes += "DATA";
   if (!co_await command(transaction, std::move(bytes))) co_return false;
@@ -244,6 +325,7 @@ io::Task<bool> Upstream::content(Transaction& transaction) {
   Mail& mail = transaction.mail;
   const auto written = co_await transaction.lines.send(content_of(mail) + ".\r\n");
   ++mail.unclear;  // until the reply is here
+  mail.first_sent = std::min(mail.first_sent, transaction.begun);
   if (!written) co_return false;
   sent_();
   const bool usable = co_await command(transaction, "");
@@ -251,9 +333,12 @@ io::Task<bool> Upstream::content(Transaction& transaction) {
   --mail.unclear;
   if (transaction.reply.starts_with('4')) ++mail.deferred_content;
   if (transaction.reply.starts_with('5')) refused(transaction, "");
-  if (transaction.reply.starts_with('2'))
-    for (const std::size_t recipient : transaction.taken)
+  if (transaction.reply.starts_with('2')) {
+    for (const std::size_t recipient : transaction.taken) {
       mail.recipients[recipient].fate = Fate::acknowledged;
+      mail.recipients[recipient].acknowledged = world_.clock.now();
+    }
+  }
   co_return usable;
 }
 

@@ -43,9 +43,13 @@ class Upstream {
 
   void make_mails();
   Mail make_mail(std::size_t number);
+  std::vector<SentRecipient> make_recipients(std::size_t number);
   Errand* next_due(ClientKind kind);
+  /// When something may be due that is not under way.
+  [[nodiscard]] SteadyTime next_time(ClientKind kind) const;
   bool done(ClientKind kind) const;
   [[nodiscard]] static bool is_over(const Mail& mail);
+  [[nodiscard]] Duration slower(Duration duration) const;
   io::Task<> work(ClientKind kind, Dice dice);
   io::Task<> session(ClientKind kind, Dice& dice);
   /// Each false when the connection is of no more use.
@@ -57,6 +61,8 @@ class Upstream {
   void heard_rcpt(Transaction& transaction, std::size_t recipient);
   void refused(Transaction& transaction, const std::string& recipient);
   void put_back(Errand& errand, Dice& dice);
+  [[nodiscard]] std::string mail_command(const Mail& mail, bool dsn) const;
+  [[nodiscard]] std::string rcpt_command(const SentRecipient& recipient, bool dsn) const;
 
   io::World world_;
   Endpoint gateway_;

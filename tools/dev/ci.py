@@ -5,11 +5,14 @@ import time
 import building
 import fuzzing
 import setup
+import simulating
 import testing
 from shell import BUILD, ROOT, Failed, Step, run, say
 
 LIMIT_MINUTES = 45
 TIDY_SECONDS = 300  # what changed last comes first
+SIM_SEEDS = 2000
+SIM_FAILURES_MAX = 5
 FUZZ_SECONDS_MAX = 20
 FUZZ_SECONDS_TOTAL = 240  # of wall time, two fuzzers at a time
 ROOMS_WITH_THREADS = ["io", "queue"]
@@ -40,6 +43,8 @@ def steps() -> None:
         program = building.program("release")
     with Step("demo"):
         run([program, "demo"], timeout_seconds=180)
+    with Step("sim"):
+        simulating.run_range(0, SIM_SEEDS, SIM_FAILURES_MAX)
     with Step("tsan"):
         testing.build_and_run_room_tests("tsan", ROOMS_WITH_THREADS)
     with Step("fuzz"):

@@ -11,6 +11,7 @@ import building  # noqa: E402
 import ci  # noqa: E402
 import fuzzing  # noqa: E402
 import setup  # noqa: E402
+import simulating  # noqa: E402
 import testing  # noqa: E402
 from shell import BUILD, ROOT, Failed, run, say  # noqa: E402
 
@@ -49,6 +50,16 @@ def parser() -> argparse.ArgumentParser:
     one = add(commands, "fuzz", "run the fuzzers", f"They are: {', '.join(fuzzing.fuzzers()) or 'none yet'}.")
     one.add_argument("target", nargs="?", help="one fuzzer; default all, two at a time")
     one.add_argument("--seconds", type=int, default=60, help="for each; default 60")
+    one = add(commands, "sim", "whole servers in virtual time, by seed, with faults and checkers (tests/sim)",
+              "Builds the sim preset. With --seed: that seed with its plan, the gateway's log and the findings. Otherwise "
+              "a range of seeds on all cores; exit code 1 when one fails.")
+    one.add_argument("--seed", type=int, help="show this seed in full")
+    one.add_argument("--trace", action="store_true", help="with --seed: every event too")
+    one.add_argument("--seeds", metavar="A-B", help="run these seeds")
+    one.add_argument("--count", type=int, default=2000, help="how many seeds; default 2000")
+    one.add_argument("--from", dest="start", type=int, default=0, help="the first of them; default 0")
+    one.add_argument("--failures", type=int, default=10, help="stop after so many that fail; default 10")
+    one.add_argument("--preset", default=simulating.PRESET, help="another build, such as dev; default sim")
     add(commands, "bench", "list the measurements that exist and how to run them")
     add(commands, "help", "show this help")
     one = add(commands, "clean", "remove the presets' build folders")
@@ -107,6 +118,8 @@ def main() -> int:
                 ci.ci()
             case "fuzz":
                 fuzzing.fuzz(arguments.target, arguments.seconds)
+            case "sim":
+                simulating.sim(arguments)
             case "bench":
                 bench()
             case "clean":

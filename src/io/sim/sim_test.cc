@@ -331,6 +331,34 @@ TEST(SimDisk, RenameNeverLosesTheFile) {
   EXPECT_GT(old_only, 0);
 }
 
+TEST(Sim, CrashesBetweenAnyTwoEvents) {
+  Scene whole(7);
+  whole.start_server();
+  EXPECT_TRUE(whole.sim.run_task(whole.client_host, whole.client.send("m", 3)));
+  const std::uint64_t events = whole.sim.events();
+  EXPECT_GT(events, 20U);
+  bool crashed_early = false;
+  bool crashed_late = false;
+  for (std::uint64_t at = 1; at < events; ++at) {
+    Scene scene(7);
+    scene.start_server();
+    std::uint64_t crashed_at = 0;
+    scene.sim.after_events(at, [&] {
+      crashed_at = scene.sim.events();
+      scene.server_host.crash(CrashKind::power);
+    });
+    (void)scene.client_host.spawn("send", scene.client.send("m", 3));
+    EXPECT_TRUE(scene.sim.run_for(seconds(100)));
+    EXPECT_EQ(crashed_at, at);
+    crashed_early = crashed_early || scene.client.acknowledged == 0;
+    crashed_late = crashed_late || scene.client.acknowledged == 3;
+    for (const std::string& name : scene.client.accepted)
+      EXPECT_EQ(scene.server_host.disk().contents("spool/" + name), "content of spool/" + name);
+  }
+  EXPECT_TRUE(crashed_early);
+  EXPECT_TRUE(crashed_late);
+}
+
 TEST(SimDisk, ProcessCrashKeepsWhatWasWritten) {
   SimWorld sim(3);
   SimHost& host = sim.add_host("host", client_address);

@@ -1,5 +1,6 @@
 #include "io/sim/sim_world.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -125,10 +126,22 @@ SimWorld::Step SimWorld::step(SteadyTime until) {
   const auto next = core_.timers().earliest();
   if (!next || *next > until || *next == SteadyTime::max()) return Step::idle;
   core_.advance_to(std::max(now(), *next));
-  ++events_;
   auto call = core_.timers().pop_due(now());
   call();
+  call = nullptr;
+  count_event();
   return Step::ran;
+}
+
+void SimWorld::after_events(std::uint64_t count, std::move_only_function<void()> call) {
+  call_at_event_ = events_ + std::max<std::uint64_t>(count, 1);
+  call_ = std::move(call);
+}
+
+void SimWorld::count_event() {
+  if (++events_ != call_at_event_) return;
+  auto call = std::exchange(call_, nullptr);
+  call();
 }
 
 bool SimWorld::run_ready() {
@@ -136,7 +149,7 @@ bool SimWorld::run_ready() {
   for (const auto& host : hosts_) {
     host->context_->restart();
     while (events_ < events_max_ && host->context_->poll_one() != 0) {
-      ++events_;
+      count_event();
       ran = true;
     }
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -116,6 +117,11 @@ class SimWorld {
   /// the bound of events: it then stays.
   [[nodiscard]] bool run_task(SimHost& host, Task<> task, Duration limit = std::chrono::hours(24));
 
+  /// Calls `call` once, between two events, when so many more have happened: to crash a host at any
+  /// point of its life. Replaces the call that still waits.
+  void after_events(std::uint64_t count, std::move_only_function<void()> call);
+  [[nodiscard]] std::uint64_t events() const { return events_; }
+
   void set_events_max(std::uint64_t events_max) { events_max_ = events_max; }
 
  private:
@@ -125,6 +131,7 @@ class SimWorld {
   /// Runs everything ready, then, when there was nothing, one event not after `until`.
   Step step(SteadyTime until);
   bool run_ready();
+  void count_event();
 
   std::uint64_t seed_;
   SimCore core_;
@@ -132,6 +139,8 @@ class SimWorld {
   std::vector<std::unique_ptr<SimHost>> hosts_;
   std::uint64_t events_ = 0;
   std::uint64_t events_max_ = events_max_default;
+  std::uint64_t call_at_event_ = 0;
+  std::move_only_function<void()> call_;
 };
 
 }  // namespace postern::io
