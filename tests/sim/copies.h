@@ -24,6 +24,11 @@ Copies reports_of(const History& history);
 /// Why somebody could not know that this copy had been taken; empty: everybody could.
 std::string excuse_of(const History& history, const Copy& copy);
 
+/// The distant future stays what it is.
+inline SteadyTime later(SteadyTime at, Duration by) {
+  return at == SteadyTime::max() ? at : at + by;
+}
+
 /// The recipient of a mail by its address; null when it has no such.
 const SentRecipient* find(const Mail& mail, const std::string& address);
 

@@ -16,7 +16,9 @@ constexpr std::size_t kills_max = 12;
 }  // namespace
 
 Director::Director(Town& town)
-    : town_(town), end_(town.sim.now() + town.plan.fault_time), moment_(town.director.clock()),
+    : town_(town),
+      end_(town.sim.now() + town.plan.fault_time),
+      moment_(town.director.clock()),
       killed_(town.director.clock()) {
   town_.upstream->on_sent([this] { moment_.wake_one(); });
   for (auto& hop : town_.hops) hop->on_taken([this] { moment_.wake_one(); });

@@ -75,8 +75,8 @@ void plan_faults(Plan& plan, Dice& dice) {
 }  // namespace
 
 double Plan::pace() const {
-  return std::max(1.0, std::chrono::duration<double>(fault_time) /
-                           std::chrono::duration<double>(pace_one));
+  return std::max(
+      1.0, std::chrono::duration<double>(fault_time) / std::chrono::duration<double>(pace_one));
 }
 
 bool Plan::faults() const {
@@ -106,15 +106,24 @@ std::string Plan::text() const {
   for (const auto& [on, name] :
        {std::pair{crashes, "crashes"},
         std::pair{power_failures && (crashes || kill_events != 0), "power"},
-        std::pair{store_failures, "store"}, std::pair{file_failures, "files"},
-        std::pair{disk_full, "full"}, std::pair{resets, "resets"},
-        std::pair{one_byte_reads, "one-byte"}, std::pair{lost_last_bytes, "last-bytes"},
-        std::pair{partitions, "partitions"}, std::pair{dns_failures, "dns"},
-        std::pair{clock_jumps, "clock"}, std::pair{flaky_next_hops, "next-hops"},
-        std::pair{busy_next_hops, "busy"}, std::pair{outages, "outages"},
-        std::pair{administration, "administration"}, std::pair{greylisting, "greylisting"},
-        std::pair{dsn_offered, "dsn-offered"}, std::pair{dsn_asked, "dsn-asked"},
-        std::pair{large_contents, "large"}, std::pair{pipelining, "pipelining"}})
+        std::pair{store_failures, "store"},
+        std::pair{file_failures, "files"},
+        std::pair{disk_full, "full"},
+        std::pair{resets, "resets"},
+        std::pair{one_byte_reads, "one-byte"},
+        std::pair{lost_last_bytes, "last-bytes"},
+        std::pair{partitions, "partitions"},
+        std::pair{dns_failures, "dns"},
+        std::pair{clock_jumps, "clock"},
+        std::pair{flaky_next_hops, "next-hops"},
+        std::pair{busy_next_hops, "busy"},
+        std::pair{outages, "outages"},
+        std::pair{administration, "administration"},
+        std::pair{greylisting, "greylisting"},
+        std::pair{dsn_offered, "dsn-offered"},
+        std::pair{dsn_asked, "dsn-asked"},
+        std::pair{large_contents, "large"},
+        std::pair{pipelining, "pipelining"}})
     if (on) out += fmt::format(" {}", name);
   return out;
 }

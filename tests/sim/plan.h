@@ -22,8 +22,8 @@ struct Plan {
   std::size_t silent_clients = 0;  ///< stop in the middle of a session
   bool pipelining = false;         ///< some sessions do; otherwise none
   bool large_contents = false;
-  bool dsn_asked = false;                ///< NOTIFY, RET, ENVID, ORCPT
-  std::uint64_t inline_bytes_max = 0;    ///< of the queue; larger contents go to files
+  bool dsn_asked = false;              ///< NOTIFY, RET, ENVID, ORCPT
+  std::uint64_t inline_bytes_max = 0;  ///< of the queue; larger contents go to files
   std::size_t connections_per_destination_max = 0;
   policy::Action refuse_with = policy::Action::reply_450;
   std::vector<Duration> retry;
@@ -36,9 +36,9 @@ struct Plan {
   std::size_t recipients_max = 0;  ///< that they take in one transaction; 0: all
 
   // The faults.
-  Duration fault_time{};  ///< how long they last
-  bool crashes = false;   ///< at moments at which much is at stake
-  bool power_failures = false;  ///< some of the crashes are
+  Duration fault_time{};          ///< how long they last
+  bool crashes = false;           ///< at moments at which much is at stake
+  bool power_failures = false;    ///< some of the crashes are
   std::uint64_t kill_events = 0;  ///< another crash within so many events, and again; 0: none
   bool store_failures = false;
   bool file_failures = false;

@@ -36,9 +36,8 @@ class ReportCheck {
     if (report_.envelope_id != mail_.envelope_id)
       wrong(fmt::format("names the envelope <{}> instead of <{}>", report_.envelope_id,
                         mail_.envelope_id));
-    const bool failed = std::ranges::all_of(report_.recipients, [](const ReportedRecipient& r) {
-      return r.action == "failed";
-    });
+    const bool failed = std::ranges::all_of(
+        report_.recipients, [](const ReportedRecipient& r) { return r.action == "failed"; });
     // RFC 3461 section 4.3: RET speaks of reports of failure; what cannot be read cannot be sent.
     if (mail_.dsn_return == mail::DsnReturn::headers && report_.returns_body)
       wrong("returns the body, and RET=HDRS was asked");
@@ -60,8 +59,8 @@ class ReportCheck {
     if (kind == std::end(kinds)) return wrong("with the action " + said.action);
     if (!kind->wanted(sent->notify) || sent->notify.never)
       wrong(fmt::format("nobody asked to hear {} for {}", said.action, sent->address));
-    const char expected = said.status == "4.4.7" && said.action == "failed" ? '4'
-                                                                            : kind->status_class;
+    const char expected =
+        said.status == "4.4.7" && said.action == "failed" ? '4' : kind->status_class;
     if (!said.status.starts_with(expected))
       wrong(fmt::format("says {} with the status {}", said.action, said.status));
     reason(said, *sent);
@@ -73,14 +72,14 @@ class ReportCheck {
     if (said.action == "failed") {
       const bool refused = mail_.unwanted || is_gone(address) || mail_.sent_back;
       const SteadyTime earliest =
-          mail_.first_sent + history_.promises.lifetime - history_.clock_forward;
+          later(mail_.first_sent, history_.promises.lifetime - history_.clock_forward);
       if (!refused && report_.at < earliest) wrong("nobody refused it for " + address);
       return;
     }
     if (said.action == "delayed") {
       if (history_.promises.delay_notice == Duration::zero()) wrong("delays are not told");
       if (report_.at <
-          mail_.first_sent + history_.promises.delay_notice - history_.clock_forward)
+          later(mail_.first_sent, history_.promises.delay_notice - history_.clock_forward))
         wrong("told too early of a delay for " + address);
       if (!said.says_until_when) wrong("does not say until when it is tried for " + address);
       return;
@@ -128,8 +127,8 @@ void check_passed(const Arrival& arrival, const Mail& mail, const SentRecipient&
   same("RET", arrival.dsn.dsn_return, ret);
   same("ENVID", arrival.dsn.envelope_id, mail.envelope_id);
   // RFC 3461 section 5.2.1: a relay may add ORCPT where there was none.
-  const std::string original = sent.original_recipient.empty() ? arrival.recipient
-                                                               : sent.original_recipient;
+  const std::string original =
+      sent.original_recipient.empty() ? arrival.recipient : sent.original_recipient;
   if (!sent.original_recipient.empty() || !arrival.dsn.original_recipient.empty())
     same("ORCPT", arrival.dsn.original_recipient, "rfc822;" + original);
 }

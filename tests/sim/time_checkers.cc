@@ -75,7 +75,7 @@ void check_return(const History& history, const Mail& mail, const SentRecipient&
   const Duration wait = *std::ranges::max_element(history.promises.retry) * 11 / 10 + slack;
   const SteadyTime over = over_at(history, sent.address);
   for (const Span& span : outages->second) {
-    const SteadyTime until = span.end == SteadyTime::max() ? span.end : span.end + wait;
+    const SteadyTime until = later(span.end, wait);
     const bool undisturbed = std::ranges::none_of(outages->second, [&](const Span& other) {
       return other.begin > span.begin && other.begin <= until;
     });
@@ -94,13 +94,14 @@ void check_lifetime(const History& history, const Mail& mail, const SentRecipien
   const Promises& promises = history.promises;
   const Duration lifetime =
       mail.reverse_path.empty() ? promises.report_lifetime : promises.lifetime;
-  const SteadyTime earliest = mail.first_sent + lifetime - history.clock_forward;
+  const SteadyTime earliest = later(mail.first_sent, lifetime - history.clock_forward);
   const bool refused = mail.unwanted || is_gone(sent.address) || mail.sent_back;
   for (const Outcome& outcome : history.outcomes) {
     if (outcome.recipient != sent.address) continue;
     if (outcome.kind == Outcome::Kind::bounced && !refused && outcome.at < earliest)
-      out.push_back(fmt::format("{} was given up for {} after {}", mail.token, sent.address,
-                                format_duration(outcome.at - mail.first_sent)));
+      out.push_back(
+          fmt::format("{} was given up for {} after {}", mail.token, sent.address,
+                      format_duration(outcome.at - std::min(mail.first_sent, outcome.at))));
     if (promises.exact_retries && sent.fate == Fate::acknowledged &&
         outcome.at > sent.acknowledged + lifetime + slack)
       out.push_back(fmt::format("{} was still tried for {} after {}", mail.token, sent.address,
@@ -140,8 +141,8 @@ Findings ill_timed(const History& history) {
       check_delay_told(history, mail, sent, out);
       if (!history.promises.exact_retries) continue;
       const auto of = attempts.find(sent.address);
-      check_return(history, mail, sent,
-                   of == attempts.end() ? std::vector<Attempt>() : of->second, out);
+      check_return(history, mail, sent, of == attempts.end() ? std::vector<Attempt>() : of->second,
+                   out);
     }
   }
   return out;

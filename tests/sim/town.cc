@@ -114,9 +114,9 @@ Town::Town(const Plan& the_plan, StoreMaker make_store, Shown shown)
   build_next_hops();
   upstream = std::make_unique<Upstream>(clients_, Endpoint{gateway_address(), 25}, plan, history);
   upstream->start();
-  silent_clients = std::make_unique<SilentClients>(
-      clients_, Endpoint{gateway_address(), 25}, Upstream::address_of(ClientKind::confirmed), plan,
-      history);
+  silent_clients =
+      std::make_unique<SilentClients>(clients_, Endpoint{gateway_address(), 25},
+                                      Upstream::address_of(ClientKind::confirmed), plan, history);
   silent_clients->start();
   start_gateway();
 }
@@ -236,7 +236,9 @@ void Town::set_away(const NextHop& hop, bool away, io::ConnectRule how) {
 }
 
 bool Town::is_quiet() {
-  if (!started_ || !upstream->done() || !silent_clients->done() || sim.network().open_connections() != 0) return false;
+  if (!started_ || !upstream->done() || !silent_clients->done() ||
+      sim.network().open_connections() != 0)
+    return false;
   const queue::Queue::Counts counts = server_->queue().counts();
   return counts.messages == 0 && counts.leased == 0 &&
          std::ranges::all_of(hops, [](const auto& hop) { return hop->sessions() == 0; });

@@ -20,8 +20,8 @@ constexpr std::size_t large_content_bytes = 40'000;
 std::string to_xtext(const std::string& text) {
   std::string out;
   for (const char c : text)
-    out += c == '+' || c == '=' || c <= ' ' || c > '~' ? fmt::format("+{:02X}", c)
-                                                       : std::string(1, c);
+    out +=
+        c == '+' || c == '=' || c <= ' ' || c > '~' ? fmt::format("+{:02X}", c) : std::string(1, c);
   return out;
 }
 
@@ -29,9 +29,9 @@ std::string notify_text(const mail::DsnNotify& notify) {
   if (!notify.specified) return "";
   if (notify.never) return " NOTIFY=NEVER";
   std::string out;
-  for (const auto& [on, name] : {std::pair{notify.success, "SUCCESS"},
-                                 std::pair{notify.failure, "FAILURE"},
-                                 std::pair{notify.delay, "DELAY"}})
+  for (const auto& [on, name] :
+       {std::pair{notify.success, "SUCCESS"}, std::pair{notify.failure, "FAILURE"},
+        std::pair{notify.delay, "DELAY"}})
     if (on) out += (out.empty() ? " NOTIFY=" : ",") + std::string(name);
   return out;
 }
@@ -56,7 +56,7 @@ struct Upstream::Transaction {
   SteadyTime begun;
   std::string reply{};
   std::vector<std::size_t> taken{};  ///< recipients that the gateway took
-  bool go_on = false;              ///< 354 came
+  bool go_on = false;                ///< 354 came
 };
 
 Upstream::Upstream(io::SimHost& host, Endpoint gateway, const Plan& plan, History& history)
@@ -154,9 +154,8 @@ void Upstream::make_mails() {
     Mail mail = make_mail(number);
     // Most come while the faults last, many of them at once.
     const Duration at = number < plan_.burst ? burst_at
-                        : dice_.one_in(3)
-                            ? Duration{}
-                            : dice_.between(Duration{}, plan_.fault_time * 4 / 5);
+                        : dice_.one_in(3)    ? Duration{}
+                                             : dice_.between(Duration{}, plan_.fault_time * 4 / 5);
     errands_[mail.client].push_back({mail.token, world_.clock.now() + at});
     if (!mail.reverse_path.empty()) history_.tokens[mail.reverse_path] = mail.token;
     for (const SentRecipient& recipient : mail.recipients)
@@ -276,7 +275,8 @@ void Upstream::heard_rcpt(Transaction& transaction, std::size_t recipient) {
 }
 
 io::Task<bool> Upstream::envelope_step_by_step(Transaction& transaction) {
-  if (!co_await command(transaction, mail_command(transaction.mail, transaction.dsn))) co_return false;
+  if (!co_await command(transaction, mail_command(transaction.mail, transaction.dsn)))
+    co_return false;
   if (transaction.reply.starts_with('5')) refused(transaction, "");
   if (!transaction.reply.starts_with('2')) co_return true;
   for (std::size_t i = 0; i < transaction.mail.recipients.size(); ++i) {
