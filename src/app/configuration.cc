@@ -7,8 +7,10 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <map>
+#include <tuple>
 #include <unistd.h>
 
+#include "app/recipients.h"
 #include "app/values.h"
 #include "base/text.h"
 #include "settings/section.h"
@@ -253,6 +255,7 @@ Configuration read_all(const TomlTable& table, Findings& findings,
   read_smtp(root.section("smtp"), configuration.smtp);
   read_relay(root.section("relay"), configuration.relay);
   read_unknown_ip(root.section("unknown_ip"), configuration.unknown_ip);
+  read_recipients(root.section("recipients"), configuration.relay, configuration.recipients);
   read_dns(root.section("dns"), configuration.dns);
   read_delivery(root.section("delivery"), configuration.delivery);
   const std::vector<Section> routes = root.sections("route", routes_max);
@@ -291,9 +294,10 @@ ReadConfiguration read_configuration(std::string_view text, const std::string& f
     findings.diagnostics.push_back(table.error());
     findings.diagnostics.back().file = file;
   }
-  std::multimap<std::pair<int, int>, Diagnostic> in_file_order;
+  std::multimap<std::tuple<std::string, int, int>, Diagnostic> in_file_order;
   for (Diagnostic& diagnostic : findings.diagnostics) {
-    const std::pair place(diagnostic.place.line, diagnostic.place.column);
+    const std::tuple place(diagnostic.file == file ? "" : diagnostic.file, diagnostic.place.line,
+                           diagnostic.place.column);
     in_file_order.emplace(place, std::move(diagnostic));
   }
   for (auto& [place, diagnostic] : in_file_order) read.diagnostics.push_back(std::move(diagnostic));

@@ -9,6 +9,7 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
 #include "settings/diagnostic.h"
 
@@ -79,6 +80,20 @@ struct Configuration {
     policy::Action temperror = policy::Action::reply_451;
     bool operator==(const UnknownIp&) const = default;
   };
+  struct RecipientDomain {
+    std::string domain;  ///< lower case; ".example.com": its subdomains
+    policy::RecipientSource check = policy::RecipientSource::any;
+    std::string file;  ///< where the list was read from; empty: it stood in the configuration
+    policy::RecipientList list;
+    std::string delimiter;
+    policy::WhenUnknown when_unknown = policy::WhenUnknown::reply_550;
+    bool operator==(const RecipientDomain&) const = default;
+  };
+  struct Recipients {
+    policy::WhenUnknown when_unknown = policy::WhenUnknown::reply_550;
+    std::vector<RecipientDomain> domains;
+    bool operator==(const Recipients&) const = default;
+  };
   struct Dns {
     std::vector<Endpoint> servers;
     bool recursive = false;
@@ -117,6 +132,7 @@ struct Configuration {
   Smtp smtp;
   Relay relay;
   UnknownIp unknown_ip;
+  Recipients recipients;
   Dns dns;
   Delivery delivery;
   std::vector<Route> routes;
@@ -132,7 +148,7 @@ struct ReadConfiguration {
 };
 
 /// Reads configuration text; `file` stands in the diagnostics. Looks at the files that the
-/// configuration names (certificate, key, zones), at nothing else.
+/// configuration names (certificate, key, zones, lists of recipients), at nothing else.
 ReadConfiguration read_configuration(std::string_view text, const std::string& file,
                                      const std::string& system_hostname);
 /// Reads the file at `path`. A file that is missing, unreadable or above 1 MiB is a diagnostic.

@@ -130,6 +130,40 @@ const WrongCase wrong_cases[] = {
      R"(p.toml:2:15: [dns] zone_files: there is no file "/nonexistent/zone")"},
     {"a directory as a file", "[dns]\nzone_files = [\"/tmp\"]",
      R"(p.toml:2:15: [dns] zone_files: the file "/tmp" cannot be read)"},
+    {"recipients of a domain that is not ours",
+     "[relay]\ndomains = [\"a.example\"]\n[[recipients.domain]]\ndomain = \"b.example\"\n"
+     "check = \"any\"",
+     R"(p.toml:4:10: [recipients.domain] domain: "b.example" is not in [relay] domains)"},
+    {"recipients of no domain", "[[recipients.domain]]\ncheck = \"any\"",
+     "p.toml:1:1: [recipients.domain]: has no domain; add one"},
+    {"recipients without check",
+     "[relay]\ndomains = [\"a.example\"]\n[[recipients.domain]]\ndomain = \"a.example\"",
+     "p.toml:3:1: [recipients.domain]: has no check"},
+    {"a list that is not asked for",
+     "[relay]\ndomains = [\"a.example\"]\n[[recipients.domain]]\ndomain = \"a.example\"\n"
+     "check = \"any\"\nlist = [\"bob@a.example\"]",
+     "p.toml:6:8: [recipients.domain] list: is not looked at; write check = \"list\""},
+    {"a list without addresses of the domain",
+     "[relay]\ndomains = [\"a.example\"]\n[[recipients.domain]]\ndomain = \"a.example\"\n"
+     "check = \"list\"\nlist = [\"bob@b.example\"]",
+     "p.toml:6:8: [recipients.domain] list: has no address of a.example: all of its mail would be "
+     "refused"},
+    {"neither list nor file",
+     "[relay]\ndomains = [\"a.example\"]\n[[recipients.domain]]\ndomain = \"a.example\"\n"
+     "check = \"list\"",
+     "p.toml:5:9: [recipients.domain] check: \"list\" needs either file or list"},
+    {"no address in the list",
+     "[relay]\ndomains = [\".a.example\"]\n[[recipients.domain]]\ndomain = \"b.a.example\"\n"
+     "check = \"list\"\nlist = [\"bob@b.a.example\", \"carol\"]",
+     R"(p.toml:6:28: [recipients.domain] list: "carol" has no domain; write one address)"},
+    {"a delimiter of many",
+     "[relay]\ndomains = [\"a.example\"]\n[[recipients.domain]]\ndomain = \"a.example\"\n"
+     "check = \"list\"\nlist = [\"bob@a.example\"]\ndelimiter = \"+-\"",
+     "p.toml:7:13: [recipients.domain] delimiter: must be one character"},
+    {"two checks of a domain",
+     "[relay]\ndomains = [\"a.example\"]\n[[recipients.domain]]\ndomain = \"a.example\"\n"
+     "check = \"any\"\n[[recipients.domain]]\ndomain = \"A.example\"\ncheck = \"any\"",
+     R"(p.toml:7:10: [recipients.domain] domain: there are two checks for "a.example")"},
     {"dns by name", "[dns]\nservers = [\"dns.example\"]",
      R"(p.toml:2:12: [dns] servers: "dns.example" is not the address of a DNS server)"},
     {"recursive and forwarders", "[dns]\nservers = [\"127.0.0.1\"]\nrecursive = true",
@@ -314,6 +348,32 @@ TEST(Configuration, FilesOfTls) {
   EXPECT_THAT(read(text).diagnostics, IsEmpty());
   std::filesystem::remove(key);
   EXPECT_EQ(errors_of(text).size(), 2U);
+}
+
+TEST(Configuration, FilesOfRecipients) {
+  const std::string path = testing::TempDir() + "example.recipients";
+  const std::string text =
+      "[relay]\ndomains = [\"a.example\"]\n[recipients]\nwhen_unknown = \"450\"\n"
+      "[[recipients.domain]]\ndomain = \"a.example\"\ncheck = \"list\"\ndelimiter = \"+\"\n"
+      "file = \"" +
+      path + "\"\n";
+  std::ofstream(path) << "# ours\nbob@a.example\ncarol@a.example\n";
+  const auto [c, diagnostics] = read(text);
+  EXPECT_THAT(diagnostics, IsEmpty());
+  ASSERT_EQ(c.recipients.domains.size(), 1U);
+  EXPECT_EQ(c.recipients.domains[0].list.size(), 2U);
+  EXPECT_EQ(c.recipients.domains[0].when_unknown, policy::WhenUnknown::reply_450);
+  EXPECT_EQ(c, read(text).configuration);
+  EXPECT_THAT(summary(c), HasSubstr("a.example: 2 in " + path + " (delimiter +), others get 450"));
+
+  std::ofstream(path) << "bob@a.example\n\ncarol\n";
+  EXPECT_THAT(errors_of(text), testing::ElementsAre(testing::StartsWith(
+                                   path + ":3:1: \"carol\" has no domain; write one address")));
+  std::ofstream(path) << "";
+  EXPECT_THAT(errors_of(text),
+              testing::ElementsAre(HasSubstr("file: has no address of a.example")));
+  std::filesystem::remove(path);
+  EXPECT_THAT(errors_of(text), testing::ElementsAre(HasSubstr("there is no file")));
 }
 
 TEST(Configuration, SummaryTellsWhatWillBeDone) {

@@ -1,5 +1,6 @@
 #include "app/options.h"
 
+#include "app/recipients.h"
 #include "app/version.h"
 
 namespace postern::app {
@@ -80,6 +81,7 @@ Result<server::ServerOptions> server_options(const Configuration& configuration)
   server::ServerOptions options;
   options.session = session_options(configuration);
   options.unknown_ip = unknown_ip_options(configuration.unknown_ip);
+  options.recipients = recipient_options(configuration.recipients);
   TRY(options.delivery, delivery_options(configuration));
   options.control_socket = configuration.server.control_socket;
   options.version = version;

@@ -143,6 +143,22 @@ TEST(Options, PassOnWhatTheFileSays) {
   EXPECT_EQ(delivery.routes[0].next_hops.at(1).text(), "smtp://mx.example.net:2525");
 }
 
+TEST(Options, OfRecipients) {
+  const auto options = server_options(configured(
+      "[relay]\ndomains = [\"a.example\"]\n[[recipients.domain]]\ndomain = \"a.example\"\n"
+      "check = \"list\"\nlist = [\"bob@a.example\"]\ndelimiter = \"-\"\nwhen_unknown = \"450\""));
+  ASSERT_TRUE(options.has_value());
+  ASSERT_EQ(options->recipients.rules.size(), 1U);
+  const policy::RecipientRule& rule = options->recipients.rules[0];
+  EXPECT_EQ(rule.domain, "a.example");
+  EXPECT_EQ(rule.source, policy::RecipientSource::list);
+  EXPECT_EQ(rule.list.size(), 1U);
+  EXPECT_EQ(rule.list_name, "[recipients.domain] list");
+  EXPECT_EQ(rule.delimiter, "-");
+  EXPECT_EQ(rule.when_unknown, policy::WhenUnknown::reply_450);
+  EXPECT_EQ(configured("").recipients.when_unknown, policy::RecipientRule().when_unknown);
+}
+
 TEST(Options, OfTheLog) {
   const LogOptions options = log_options(
       configured("[log]\nformat = \"json\"\nseverity = \"warning\"\ntarget = \"/l\"\n"));

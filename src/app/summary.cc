@@ -38,10 +38,20 @@ std::string unknown_ip_line(const Configuration::UnknownIp& unknown_ip) {
   return {};
 }
 
+std::string recipients_line(const Configuration::RecipientDomain& domain) {
+  const std::string_view reply =
+      domain.when_unknown == policy::WhenUnknown::reply_550 ? "550" : "450";
+  if (domain.check == policy::RecipientSource::any) return "every address is taken";
+  return fmt::format(
+      "{} in {}{}, others get {}", domain.list.size(), domain.file.empty() ? "list" : domain.file,
+      domain.delimiter.empty() ? "" : " (delimiter " + domain.delimiter + ")", reply);
+}
+
 }  // namespace
 
 std::string summary(const Configuration& configuration) {
-  const auto& [server, limits, smtp, relay, unknown_ip, dns, delivery, routes, log] = configuration;
+  const auto& [server, limits, smtp, relay, unknown_ip, recipients, dns, delivery, routes, log] =
+      configuration;
   std::string lines;
   const auto add = [&lines](std::string_view what, std::string_view value) {
     lines += fmt::format("  {:<12} {}\n", what, value);
@@ -59,6 +69,13 @@ std::string summary(const Configuration& configuration) {
                          ? "no network"
                          : joined(relay.networks, [](const IpNetwork& n) { return n.text(); }));
   add("unknown IP", unknown_ip_line(unknown_ip));
+  for (std::size_t i = 0; i < recipients.domains.size() && i < listed_max; ++i)
+    add("recipients", fmt::format("{}: {}", recipients.domains[i].domain,
+                                  recipients_line(recipients.domains[i])));
+  if (recipients.domains.size() > listed_max)
+    add("recipients", fmt::format("and {} more domains", recipients.domains.size() - listed_max));
+  add("recipients", recipients.domains.empty() ? "every address of the domains relayed for is taken"
+                                               : "of other domains: every address is taken");
   std::string lookups = "servers of /etc/resolv.conf";
   if (dns.recursive) lookups = "asks the authoritative servers itself";
   if (!dns.servers.empty())

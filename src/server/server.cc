@@ -47,8 +47,10 @@ struct Server::Parts {
         routes(options.delivery.routes),
         queue(world, store, log, queue_options(std::move(options.queue), routes)),
         check(world, resolver, options.unknown_ip),
+        recipients(std::move(options.recipients)),
         dispatcher(world, queue, resolver, &tls_client, log, options.delivery),
-        smtp(world, {queue, check, log}, std::make_shared<session::Options>(options.session)),
+        smtp(world, {queue, check, recipients, log},
+             std::make_shared<session::Options>(options.session)),
         hostname(options.session.smtp.hostname),
         commands(queue, dispatcher, [this] { return status(); }),
         started(world.clock.wall_now()) {
@@ -79,6 +81,7 @@ struct Server::Parts {
   TlsClientPort tls_client;
   queue::Queue queue;
   policy::UnknownIpCheck check;
+  policy::RecipientCheck recipients;
   delivery::Dispatcher dispatcher;
   session::SmtpServer smtp;
   std::string hostname;
@@ -116,6 +119,7 @@ void Server::reload(ServerOptions options) {
   parts_->mode = options.unknown_ip.mode;
   parts_->routes = delivery::RouteTable(options.delivery.routes);
   parts_->check.set_options(options.unknown_ip);
+  parts_->recipients.set_options(std::move(options.recipients));
   parts_->smtp.set_tls(session::start_tls_with(options.tls));
   parts_->smtp.set_options(std::make_shared<session::Options>(std::move(options.session)));
   parts_->dispatcher.set_options(std::move(options.delivery));

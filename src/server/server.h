@@ -12,6 +12,7 @@
 #include "dns/resolver.h"
 #include "io/world.h"
 #include "net/tls_context.h"
+#include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
 #include "queue/queue.h"
 #include "session/options.h"
@@ -23,6 +24,7 @@ namespace postern::server {
 struct ServerOptions {
   session::Options session;
   policy::UnknownIpOptions unknown_ip;
+  policy::RecipientOptions recipients;
   queue::QueueOptions queue;
   delivery::DeliveryOptions delivery;
   std::string control_socket;  ///< path; empty: no control socket

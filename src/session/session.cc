@@ -4,9 +4,7 @@
 #include <utility>
 
 #include "mail/received.h"
-#include "session/relay_control.h"
 #include "session/reply_for_error.h"
-#include "session/session_log.h"
 #include "session/trace_header.h"
 
 namespace postern::session {
@@ -210,42 +208,75 @@ void Session::abort() {
 
 // --- the transaction
 
-io::Task<> Session::check_recipient(Machine::CheckRcpt check) {
-  const std::string protocol =
-      mail::protocol_word(machine_.greeting() == smtp::Greeting::ehlo, machine_.tls());
-  const RelayDecision relay = decide_relay(*options_, client_.address, *check.mailbox);
-  if (!may_relay(relay)) {
-    const smtp::Reply reply = relay_refusal(relay, *check.mailbox);
-    const RecipientDecision decision{client_.address,
-                                     machine_.helo(),
-                                     protocol,
-                                     sender_,
-                                     check.recipient->address,
-                                     check_->ready(),
-                                     relay_decision_name(relay),
-                                     reply};
-    log_refused(ports_.log, decision);
-    if (options_->postfix_rejects) log_postfix_reject(ports_.log, decision);
-    machine_.answer(reply);
-    co_return;
-  }
-  const policy::UnknownIpVerdict* verdict = co_await check_->verdict();
-  if (const auto reply = smtp::Reply::parse_line(verdict->reply)) {
-    const RecipientDecision decision{client_.address,
-                                     machine_.helo(),
-                                     protocol,
-                                     sender_,
-                                     check.recipient->address,
-                                     verdict,
-                                     policy::state_name(verdict->state),
-                                     *reply};
-    if (verdict->enforced) {
-      log_refused(ports_.log, decision);
-      if (options_->postfix_rejects) log_postfix_reject(ports_.log, decision);
-      machine_.answer(*reply);
-      co_return;
-    }
+RecipientDecision Session::decision_about(const Machine::CheckRcpt& check,
+                                          const policy::UnknownIpVerdict* verdict,
+                                          std::string_view cause, const smtp::Reply& reply) const {
+  return {
+      .client = client_.address,
+      .helo = machine_.helo(),
+      .protocol = mail::protocol_word(machine_.greeting() == smtp::Greeting::ehlo, machine_.tls()),
+      .sender = sender_,
+      .recipient = check.recipient->address,
+      .verdict = verdict,
+      .cause = cause,
+      .reply = reply};
+}
+
+bool Session::refused_by_relay_control(const Machine::CheckRcpt& check, RelayDecision relay) {
+  if (may_relay(relay)) return false;
+  const smtp::Reply reply = relay_refusal(relay, *check.mailbox);
+  const RecipientDecision decision =
+      decision_about(check, check_->ready(), relay_decision_name(relay), reply);
+  log_refused(ports_.log, decision);
+  if (options_->postfix_rejects) log_postfix_reject(ports_.log, decision);
+  machine_.answer(reply);
+  return true;
+}
+
+bool Session::refused_by_address(const Machine::CheckRcpt& check,
+                                 const policy::UnknownIpVerdict& verdict) {
+  const auto reply = smtp::Reply::parse_line(verdict.reply);
+  if (!reply) return false;
+  const RecipientDecision decision =
+      decision_about(check, &verdict, policy::state_name(verdict.state), *reply);
+  if (!verdict.enforced) {
     log_would_refuse(ports_.log, decision);
+    return false;
+  }
+  log_refused(ports_.log, decision);
+  if (options_->postfix_rejects) log_postfix_reject(ports_.log, decision);
+  machine_.answer(*reply);
+  return true;
+}
+
+bool Session::refused_as_unknown(const Machine::CheckRcpt& check,
+                                 const policy::RecipientVerdict& verdict) {
+  const auto reply = smtp::Reply::parse_line(verdict.reply);
+  if (!reply) return false;
+  const RecipientDecision decision =
+      decision_about(check, check_->ready(), policy::state_name(verdict.state), *reply);
+  log_recipient_refused(ports_.log, decision, verdict);
+  if (options_->postfix_rejects) log_postfix_reject(ports_.log, decision);
+  // RFC 5321 section 7.3: RCPT tells as much as VRFY would to who collects addresses, so that each
+  // wrong guess counts against the client.
+  if (verdict.state == policy::RecipientState::unknown)
+    machine_.refuse_as_error(*reply);
+  else
+    machine_.answer(*reply);
+  return true;
+}
+
+io::Task<> Session::check_recipient(Machine::CheckRcpt check) {
+  const RelayDecision relay = decide_relay(*options_, client_.address, *check.mailbox);
+  if (refused_by_relay_control(check, relay)) co_return;
+  const policy::UnknownIpVerdict* verdict = co_await check_->verdict();
+  if (refused_by_address(check, *verdict)) co_return;
+  // Last, so that nothing is asked on behalf of a client who is refused anyway. Clients whom we
+  // trust may send anywhere; of other people's domains we know nothing.
+  if (relay != RelayDecision::postmaster &&
+      in_domains(options_->relay.domains, mail::normalize_domain(check.mailbox->domain))) {
+    const policy::RecipientVerdict found = co_await ports_.recipients.check(*check.mailbox);
+    if (refused_as_unknown(check, found)) co_return;
   }
   // RFC 5321 section 4.5.1: <postmaster> is the postmaster of this host.
   if (check.mailbox->domain.empty())

@@ -9,10 +9,13 @@
 
 #include "base/log.h"
 #include "io/world.h"
+#include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
 #include "queue/queue.h"
 #include "session/buffer_pool.h"
 #include "session/options.h"
+#include "session/relay_control.h"
+#include "session/session_log.h"
 #include "session/trace_filter.h"
 #include "smtp/server_machine.h"
 
@@ -22,6 +25,7 @@ namespace postern::session {
 struct Ports {
   queue::Queue& queue;
   policy::UnknownIpCheck& unknown_ip;
+  policy::RecipientCheck& recipients;
   Log& log;
 };
 
@@ -74,6 +78,14 @@ class Session {
   io::Task<> read(Machine::Read read);
   io::Task<> send(Machine::Send send);
   io::Task<> check_recipient(Machine::CheckRcpt check);
+  /// Whether relay control, or the client's address, refuses the recipient; then it is answered.
+  bool refused_by_relay_control(const Machine::CheckRcpt& check, RelayDecision relay);
+  bool refused_by_address(const Machine::CheckRcpt& check, const policy::UnknownIpVerdict& verdict);
+  bool refused_as_unknown(const Machine::CheckRcpt& check, const policy::RecipientVerdict& verdict);
+  [[nodiscard]] RecipientDecision decision_about(const Machine::CheckRcpt& check,
+                                                 const policy::UnknownIpVerdict* verdict,
+                                                 std::string_view cause,
+                                                 const smtp::Reply& reply) const;
   io::Task<> start_data(Machine::StartData start);
   io::Task<> take_body(std::string_view bytes);
   io::Task<> end_data();

@@ -50,6 +50,19 @@ void log_would_refuse(Log& log, const RecipientDecision& decision) {
   log_decision(log, "would_refuse", decision);
 }
 
+void log_recipient_refused(Log& log, const RecipientDecision& decision,
+                           const policy::RecipientVerdict& verdict) {
+  log.line(Severity::info, "recipient_refused",
+           {{"client", decision.client.text()},
+            {"helo", decision.helo},
+            {"sender", decision.sender},
+            {"recipient", decision.recipient},
+            {"state", decision.cause},
+            {"source", policy::source_name(verdict.source)},
+            {"cause", verdict.cause},
+            {"reply", decision.reply.text()}});
+}
+
 std::string postfix_reject(const RecipientDecision& decision) {
   const bool confirmed =
       decision.verdict != nullptr && decision.verdict->state == policy::UnknownIpState::pass;

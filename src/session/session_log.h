@@ -4,6 +4,7 @@
 
 #include "base/ip.h"
 #include "base/log.h"
+#include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
 #include "smtp/reply.h"
 
@@ -13,7 +14,7 @@ namespace postern::session {
 struct RecipientDecision {
   const IpAddress& client;
   std::string_view helo;
-  std::string_view protocol;
+  std::string protocol;
   std::string_view sender;
   std::string_view recipient;
   const policy::UnknownIpVerdict* verdict = nullptr;  ///< nullptr: relay control decided
@@ -25,6 +26,9 @@ struct RecipientDecision {
 void log_refused(Log& log, const RecipientDecision& decision);
 /// `event=would_refuse`: observed only, the recipient was accepted.
 void log_would_refuse(Log& log, const RecipientDecision& decision);
+/// `event=recipient_refused`: the recipient does not exist, or nobody could tell.
+void log_recipient_refused(Log& log, const RecipientDecision& decision,
+                           const policy::RecipientVerdict& verdict);
 /// The same refusal as Postfix would write it, for the programs that read its log:
 /// "NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 450 4.7.25 ...; from=<> to=<> proto= helo=<>".
 void log_postfix_reject(Log& log, const RecipientDecision& decision);

@@ -120,11 +120,12 @@ struct Bed {
                   gateway.world().disk,     gateway.world().store_worker, gateway.world().entropy};
   dns::ZoneResolver resolver{world.clock, {}};
   policy::UnknownIpCheck check{world, resolver, {}};
+  policy::RecipientCheck recipients{{}};
   queue::MemoryStore store;
   CountingLog log;
   queue::Queue queue{world, store, log, {}};
   std::shared_ptr<Options> options;
-  SmtpServer server{world, {queue, check, log}, options};
+  SmtpServer server{world, {queue, check, recipients, log}, options};
 };
 
 TEST(SmtpServer, SurvivesRunningOutOfDescriptors) {

@@ -89,12 +89,17 @@ class Section {
   /// The tables of [[key]], bounded; each is then a Section of its own.
   std::vector<Section> sections(std::string_view key, std::size_t count_max);
 
+  /// One such table that is not there, so that its keys are known all the same.
+  Section absent(std::string_view key) { return {path_of(key), place_, nullptr, findings_}; }
+
   /// Whether the file sets this key.
   [[nodiscard]] bool has(std::string_view key) const {
     return table_ != nullptr && table_->find(key) != nullptr;
   }
   /// Records what is wrong with a key, at its value's place (or the section's).
   void problem(std::string_view key, Objection objection, Weight weight = Weight::error);
+  /// Records what is wrong with a line (0: the whole) of another file that the section names.
+  void problem_in_file(const std::string& file, int line, Objection objection);
 
   /// Reports every key that no reading function named. Last.
   void finish();

@@ -403,6 +403,12 @@ void ServerMachine::answer(const Reply& reply) {
   }
 }
 
+void ServerMachine::refuse_as_error(const Reply& reply) {
+  CHECK(state_ == State::asking_rcpt && !reply.is_positive());
+  state_ = State::command;
+  say_error(reply);
+}
+
 void ServerMachine::answer_mail(const Reply& reply) {
   if (!reply.is_positive()) transaction_.reset();
   say(reply);

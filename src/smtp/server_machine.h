@@ -103,6 +103,9 @@ class ServerMachine {
   void accept();
   /// Answers the open question. A reply 421 also ends the session.
   void answer(const Reply& reply);
+  /// Refuses the recipient asked about, and counts it as an error of the client's: who tries many
+  /// addresses to find those that exist is cut off after errors_max.
+  void refuse_as_error(const Reply& reply);
   /// During data: nothing more of it is wanted; `reply` is given at its end. The first one stands.
   void refuse_data(Reply reply);
   /// The server is about to end: the next command, or the one that is waited for, is answered with

@@ -97,13 +97,45 @@ Stage::Stage(Script script)
       world_(gateway_.world()),
       resolver_(world_.clock, zone_of(script_.zone)),
       check_(world_, resolver_, unknown_ip_options_),
+      recipients_({}),
       queue_(world_, store_, log_, {}),
-      server_(world_, {queue_, check_, log_}, options_) {
+      server_(world_, {queue_, check_, recipients_, log_}, options_) {
   options_->smtp.hostname = "gw.example.com";
   options_->relay.domains = {"ours.example"};
   unknown_ip_options_.mode = policy::UnknownIpMode::enforce;
   for (const Line& line : script_.config) configure(line);
   check_.set_options(unknown_ip_options_);
+  recipients_.set_options(recipient_options_);
+}
+
+/// "recipients.ours.example.when_unknown" -> that key of the rule of ours.example, which is made
+/// when there is none.
+bool Stage::configure_recipients(std::string_view path, const std::string& value) {
+  const std::size_t dot = path.rfind('.');
+  if (dot == std::string_view::npos) return false;
+  const std::string_view domain = path.substr(0, dot);
+  const std::string_view key = path.substr(dot + 1);
+  auto& rules = recipient_options_.rules;
+  auto found = std::ranges::find(rules, domain, &policy::RecipientRule::domain);
+  if (found == rules.end()) {
+    found = rules.emplace(rules.end());
+    found->domain = domain;
+  }
+  if (key == "list") {
+    std::string lines;
+    for (const std::string& word : words(value)) lines += word + "\n";
+    found->source = policy::RecipientSource::list;
+    found->list = policy::RecipientList::parse(lines).list;
+    found->list_name = "the list";
+  } else if (key == "delimiter") {
+    found->delimiter = value;
+  } else if (key == "when_unknown") {
+    found->when_unknown =
+        value == "450" ? policy::WhenUnknown::reply_450 : policy::WhenUnknown::reply_550;
+  } else {
+    return false;
+  }
+  return true;
 }
 
 void Stage::configure(const Line& line) {
@@ -150,7 +182,8 @@ void Stage::configure(const Line& line) {
     server_.set_tls(pretend_tls);
   else if (key == "log.postfix_rejects")
     options_->postfix_rejects = value == "true";
-  else
+  else if (!key.starts_with("recipients.") ||
+           !configure_recipients(std::string_view(key).substr(key.find('.') + 1), value))
     fail(line, "unknown configuration key");
 }
 

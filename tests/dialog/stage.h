@@ -7,6 +7,7 @@
 
 #include "dns/zone_resolver.h"
 #include "io/sim/sim_world.h"
+#include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
 #include "queue/memory_store.h"
 #include "queue/queue.h"
@@ -47,6 +48,7 @@ class Stage {
   };
 
   void configure(const Line& line);
+  bool configure_recipients(std::string_view path, const std::string& value);
   io::Task<> start();
   io::Task<> play_lines();
   io::Task<> play_line(const Line& line);
@@ -69,12 +71,14 @@ class Stage {
   queue::MemoryStore store_;
   std::shared_ptr<session::Options> options_ = std::make_shared<session::Options>();
   policy::UnknownIpOptions unknown_ip_options_;
+  policy::RecipientOptions recipient_options_;
   io::SimWorld sim_{1};
   io::SimHost& gateway_;
   io::SimHost& clients_;
   io::World world_;
   dns::ZoneResolver resolver_;
   policy::UnknownIpCheck check_;
+  policy::RecipientCheck recipients_;
   queue::Queue queue_;
   session::SmtpServer server_;
   Connection* current_ = nullptr;
