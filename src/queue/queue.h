@@ -182,9 +182,9 @@ class Queue {
   /// Called (from the ready queue, never inside a call of the queue) when a destination gets due
   /// work.
   void on_due(std::function<void(const std::string& destination)> listener);
-  /// Due work of a destination, or nothing: senders in turn, of each the oldest first. A message that is no longer in memory is
-  /// read from the store; one that turns out damaged is set aside and the next is taken.
-  /// `destination` is copied before the first suspension.
+  /// Due work of a destination, or nothing: senders in turn, of each the oldest first. A message
+  /// that is no longer in memory is read from the store; one that turns out damaged is set aside
+  /// and the next is taken. `destination` is copied before the first suspension.
   io::Task<std::optional<Lease>> lease(const std::string& destination);
   /// Destinations that have due work now.
   [[nodiscard]] std::vector<std::string> due_destinations() const;
@@ -197,8 +197,8 @@ class Queue {
   io::Task<Result<>> complete(Lease lease, std::vector<RecipientOutcome> outcomes,
                               std::optional<NewMessage> report);
 
-  /// Ends a lease when nothing was tried: due again at `due`, or at once. In memory only: nothing is
-  /// written, and after a restart it is due at once.
+  /// Ends a lease when nothing was tried: due again at `due`, or at once. In memory only: nothing
+  /// is written, and after a restart it is due at once.
   void give_back(Lease lease, WallTime due);
   /// The same without a lease, for what is due of a destination that is known to be dead: `decide`
   /// says when a share is due again, or nothing (or no later time) when something is owed now; it

@@ -51,8 +51,10 @@ TEST_F(ScheduleTest, AClockSetBackDelaysButForgetsNothing) {
 }
 
 TEST_F(ScheduleTest, SendersTakeTurns) {
-  for (std::uint64_t i = 1; i <= 1000; ++i) add(i, "x.example", in(seconds(-1)), "burst@example.org");
-  for (std::uint64_t i = 2001; i <= 2003; ++i) add(i, "x.example", in(seconds(0)), "one@example.org");
+  for (std::uint64_t i = 1; i <= 1000; ++i)
+    add(i, "x.example", in(seconds(-1)), "burst@example.org");
+  for (std::uint64_t i = 2001; i <= 2003; ++i)
+    add(i, "x.example", in(seconds(0)), "one@example.org");
   add(3001, "x.example", in(seconds(0)), "");
   std::vector<std::uint64_t> order;
   while (const auto taken = schedule.take("x.example")) order.push_back(taken->id.value);
