@@ -101,7 +101,7 @@ void Core::schedule_recipients(const QueuedMessage& message) {
   for (const auto& [destination, share] : shares)
     schedule.add(message.id, destination, share.due,
                  {.reverse_path = message.envelope.reverse_path,
-                  .lifetime_from = message.provenance.arrived,
+                  .lifetime_from = message.lifetime_from,
                   .delay_owed = share.delay_owed});
 }
 

@@ -14,6 +14,7 @@
 #include "io/notify.h"
 #include "io/task_group.h"
 #include "io/world.h"
+#include "queue/administration.h"
 #include "queue/committer.h"
 #include "queue/hot_messages.h"
 #include "queue/queue.h"
@@ -23,8 +24,8 @@
 namespace postern::queue {
 
 /// What a Queue is made of, private to the room. Its functions are spread over core.cc (ids, disk
-/// space, files to remove, late sync), recovery.cc, leases.cc and administration.cc; the intake of
-/// a message is in intake.cc. One shard.
+/// space, files to remove, late sync), recovery.cc, leases.cc, administration.cc and
+/// dead_letters.cc; the intake of a message is in intake.cc. One shard.
 class Core : public std::enable_shared_from_this<Core> {
  public:
   Core(const io::World& world, Store& store, Log& log, QueueOptions options);
@@ -58,11 +59,17 @@ class Core : public std::enable_shared_from_this<Core> {
   void give_back(MessageId id, const std::string& destination, bool forced);
   void give_back(Lease lease, WallTime due);
   // administration.cc
-  io::Task<Result<std::vector<Queue::Summary>>> list(MessageId after, std::size_t count);
-  io::Task<Result<std::shared_ptr<const QueuedMessage>>> show(MessageId id);
+  io::Task<Result<Listed>> list(Walk walk);
+  io::Task<Result<std::shared_ptr<const QueuedMessage>>> show(Box box, MessageId id);
+  io::Task<Result<ContentPart>> content_part(Box box, MessageId id, std::uint64_t offset);
   Result<> retry(MessageId id);
   io::Task<Result<>> remove(MessageId id);
+  io::Task<Result<Acted>> act(Command command, Walk walk);
+  io::Task<Result<Lease>> lease_all(MessageId id);
+  void end_whole(MessageId id);
   [[nodiscard]] Queue::Counts counts() const;
+  // dead_letters.cc
+  io::Task<Result<Acted>> act_on_dead(Command command, Walk walk);
 
   // Parts, for the room's own files.
   const io::World world;
@@ -83,9 +90,49 @@ class Core : public std::enable_shared_from_this<Core> {
     Batch batch;
     Store::Sync sync = Store::Sync::later;
     std::shared_ptr<const StoredMessage> next;  ///< null: the message goes
+    std::shared_ptr<const StoredMessage> dead;  ///< it becomes a dead letter
     std::shared_ptr<const StoredMessage> report;
     std::shared_ptr<const std::string> report_content;
   };
+
+  /// What an administrator's command makes of a message: null for `after` when it goes.
+  struct Next {
+    std::shared_ptr<const StoredMessage> before;
+    std::shared_ptr<const StoredMessage> after;
+  };
+  /// Whether a message was taken away from delivery and other commands, for a change; let_go()
+  /// gives it back as what it is then.
+  enum class Grip : std::uint8_t { missing, in_delivery, taken };
+  struct Walked {
+    std::vector<std::shared_ptr<const StoredMessage>> messages;
+    Step step;
+  };
+
+  io::Task<Result<Walked>> walk(Walk walk);
+  io::Task<Result<>> walk_ids(const Walk& walk, Walked& out);
+  io::Task<Result<>> walk_box(const Walk& walk, Walked& out);
+  static std::string key_in(Box box, MessageId id);
+  [[nodiscard]] bool is_chosen(const QueuedMessage& message, const Walk& walk) const;
+  [[nodiscard]] Summary summary_of(const QueuedMessage& message, Box box) const;
+  io::Task<Result<std::shared_ptr<const StoredMessage>>> find(Box box, MessageId id);
+  [[nodiscard]] bool contains(MessageId id) const {
+    return schedule.contains(id) || held_.contains(id.value);
+  }
+  Grip grip(MessageId id);
+  void let_go(MessageId id, const StoredMessage* stored);
+  std::optional<Left> left_by(Command command, const StoredMessage& stored);
+  io::Task<std::vector<Next>> read_taken(std::vector<MessageId> taken, Acted& out);
+  static void plan(Command command, Next& next, Batch& batch);
+  io::Task<> settle(std::vector<Next> changes);
+
+  void log_dead_letter(const StoredMessage& stored);
+  io::Task<Result<std::shared_ptr<const StoredMessage>>> load_dead(MessageId id);
+  io::Task<Result<>> count_dead(std::unordered_set<std::uint64_t>& ids);
+  io::Task<> drop_changed(std::vector<Next>& changes, Acted& out);
+  io::Task<bool> is_gone(std::string key);
+  [[nodiscard]] std::shared_ptr<const StoredMessage> revived(const StoredMessage& dead) const;
+  static void plan_dead(const Next& next, Batch& batch);
+  void finish_dead(const Next& next);
 
   io::Task<Result<std::string>> get(std::string key);
   io::Task<bool> was_written(MessageId id, const Batch& batch);
@@ -95,13 +142,24 @@ class Core : public std::enable_shared_from_this<Core> {
   io::Task<> set_aside(MessageId id, std::string why);
   void log_damage(const std::string& name, const std::string& why, const std::string& kept);
 
-  struct Scanned;
+  /// One step through the store, on the worker; then looked at on the shard.
+  struct Scanned {
+    std::string prefix;
+    std::string from;
+    std::size_t entries_max = 1000;
+    std::size_t bytes_max = 4 << 20;
+    std::vector<std::pair<std::string, std::string>> entries;
+    std::vector<std::string> damaged;
+    std::size_t bytes = 0;
+    bool more = false;
+    Result<> result;
+  };
   io::Task<Result<>> read_messages();
   io::Task<Result<>> check_format();
   io::Task<Result<>> read_last_id();
   io::Task<Result<>> scan_step(std::shared_ptr<Scanned> scanned);
   io::Task<> admit(Scanned& scanned);
-  io::Task<Result<>> sweep_files();
+  io::Task<Result<>> sweep_files(const std::unordered_set<std::uint64_t>& dead);
   void schedule_recipients(const QueuedMessage& message);
 
   Lease make_lease(MessageId id, const std::string& destination, bool forced);
@@ -135,7 +193,10 @@ class Core : public std::enable_shared_from_this<Core> {
   bool closing_ = false;
   std::uint64_t damaged_ = 0;
   bool keep_all_files_ = false;  ///< some record could not be read: no file is surely an orphan
-  std::unordered_set<std::uint64_t> set_aside_;  ///< ids under damaged/
+  std::unordered_set<std::uint64_t> set_aside_;   ///< ids under damaged/
+  std::unordered_map<std::uint64_t, bool> held_;  ///< true: a command is changing it
+  std::uint64_t dead_letters_ = 0;
+  std::unordered_set<std::uint64_t> dead_changing_;
 
   bool unsynced_ = false;
   io::Clock::TimerId sync_timer_ = 0;
@@ -163,7 +224,7 @@ inline QueuedRecipient new_recipient(mail::Recipient recipient, WallTime due) {
 /// asks for that.
 inline bool owes_delay(const QueuedRecipient& recipient) {
   const mail::DsnNotify& notify = recipient.recipient.notify;
-  return recipient.state == RecipientState::waiting && !notify.never &&
+  return recipient.state == RecipientState::waiting && !recipient.delay_told && !notify.never &&
          (notify.delay || !notify.specified);
 }
 

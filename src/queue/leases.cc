@@ -24,10 +24,9 @@ void apply(StoredMessage& stored, const std::vector<RecipientOutcome>& outcomes,
   }
 }
 
-bool anybody_waits(const QueuedMessage& message) {
-  return std::ranges::any_of(message.recipients, [](const QueuedRecipient& recipient) {
-    return recipient.state == RecipientState::waiting;
-  });
+bool anybody_is(RecipientState state, const QueuedMessage& message) {
+  return std::ranges::find(message.recipients, state, &QueuedRecipient::state) !=
+         message.recipients.end();
 }
 
 }  // namespace
@@ -42,6 +41,7 @@ Lease& Lease::operator=(Lease&& other) noexcept {
   recipients_ = std::move(other.recipients_);
   destination_ = std::move(other.destination_);
   forced_ = other.forced_;
+  whole_ = other.whole_;
   return *this;
 }
 
@@ -51,7 +51,9 @@ Lease::~Lease() {
 
 void Lease::give_back() {
   const std::shared_ptr<Core> core = std::exchange(core_, {}).lock();
-  if (core != nullptr && message_ != nullptr) core->give_back(message_->id, destination_, forced_);
+  if (core == nullptr || message_ == nullptr) return;
+  if (whole_) return core->end_whole(message_->id);
+  core->give_back(message_->id, destination_, forced_);
 }
 
 // --- reading
@@ -214,6 +216,10 @@ io::Task<Result<>> Core::complete(Lease lease, std::vector<RecipientOutcome> out
     // A report's file stays: its record may still come back with a crash. If not, the next start
     // sweeps it.
     note_failure(result.error());
+    if (lease.whole_) {
+      end_whole(id);
+      co_return result;
+    }
     schedule.release(id, lease.destination_, world.clock.wall_now() + pause_after_failure);
   }
   end_lease(id);
@@ -237,10 +243,15 @@ io::Task<Result<>> Core::change_for(const Lease& lease,
   const MessageId id = lease.message_->id;
   auto next = std::make_shared<StoredMessage>(*active_[id.value].current);
   apply(*next, outcomes, world.clock.wall_now());
-  if (anybody_waits(next->message)) {
+  if (anybody_is(RecipientState::waiting, next->message)) {
     CO_TRY(std::string record, encode_record(*next));
     change.batch.puts.push_back({.key = message_key(id), .value = std::move(record)});
     change.next = std::move(next);
+  } else if (anybody_is(RecipientState::dead, next->message)) {
+    CO_TRY(std::string record, encode_record(*next));
+    change.batch.puts.push_back({.key = dead_key(id), .value = std::move(record)});
+    change.batch.deletes.push_back(message_key(id));
+    change.dead = std::move(next);
   } else {
     change.batch.deletes.push_back(message_key(id));
     if (next->place == ContentPlace::store) change.batch.deletes.push_back(content_key(id));
@@ -290,16 +301,23 @@ void Core::finish(const Lease& lease, Change& change) {
   const std::shared_ptr<const StoredMessage> before = active_[id.value].current;
   // Delivered, or not to be delivered soon: either way no longer hot.
   hot_.erase(id);
-  if (change.next != nullptr) {
-    active_[id.value].current = change.next;
+  if (change.next != nullptr) active_[id.value].current = change.next;
+  if (lease.whole_) {
+    let_go(id, change.next.get());
+  } else if (change.next != nullptr) {
     schedule.set_delay_owed(id, lease.destination_,
                             delay_owed(change.next->message, lease.destination_));
     schedule.release(id, lease.destination_, next_due(change.next->message, lease.destination_));
   } else {
     schedule.release(id, lease.destination_, std::nullopt);
+  }
+  if (change.dead != nullptr) {
+    ++dead_letters_;
+    log_dead_letter(*change.dead);
+  } else if (change.next == nullptr && before->place == ContentPlace::file) {
     // Its record may come back with a crash until the removal is synced; then it must find its
     // content.
-    if (before->place == ContentPlace::file) remove_file(content_file(id), When::after_sync);
+    remove_file(content_file(id), When::after_sync);
   }
   if (change.report != nullptr) accept(change.report, change.report_content);
 }

@@ -68,12 +68,8 @@ Queue::Postponed Queue::postpone(
   return core_->schedule.postpone(destination, decide, count_max);
 }
 
-io::Task<Result<std::vector<Queue::Summary>>> Queue::list(MessageId after, std::size_t count) {
-  return core_->list(after, count);
-}
-
 io::Task<Result<std::shared_ptr<const QueuedMessage>>> Queue::show(MessageId id) {
-  return core_->show(id);
+  return core_->show(Box::queue, id);
 }
 
 Result<> Queue::retry(MessageId id) {

@@ -21,7 +21,8 @@
 
 namespace postern::queue {
 
-class Core;  // what the queue is made of; queue/core.h
+class Core;            // what the queue is made of; queue/core.h
+class Administration;  // what the administrator may do with it; queue/administration.h
 
 /// Names a queued message for its life; increases with arrival. Shown as 13 letters and digits.
 struct MessageId {
@@ -119,6 +120,7 @@ class Lease {
   std::vector<std::uint32_t> recipients_;
   std::string destination_;
   bool forced_ = false;
+  bool whole_ = false;  ///< all shares of the message: Administration::lease_all
 };
 
 /// What an attempt came to for one recipient.
@@ -191,7 +193,8 @@ class Queue {
   /// The content of a leased message.
   io::Task<Result<std::unique_ptr<Content>>> content(const Lease& lease);
   /// Records outcomes, the report that they cause and, when no recipient waits any more, the
-  /// removal: one atomic commit. On error nothing changed, and the lease is given back with its
+  /// removal, or, when one is dead, that the message is a dead letter now: one atomic commit. On
+  /// error nothing changed, and the lease is given back with its
   /// recipients due a minute later. The deletion may be synced late: a crash then only repeats a
   /// delivery (RFC 5321 section 4.5.4.1 allows it).
   io::Task<Result<>> complete(Lease lease, std::vector<RecipientOutcome> outcomes,
@@ -213,20 +216,10 @@ class Queue {
                      const std::function<std::optional<WallTime>(const ShareFacts&)>& decide,
                      std::size_t count_max);
 
-  // --- for the administrator
-  struct Summary {
-    MessageId id;
-    std::string reverse_path;
-    std::uint64_t content_bytes = 0;
-    WallTime arrived;
-    WallTime next_attempt;
-    std::uint32_t recipients_waiting = 0;
-    bool leased = false;
-  };
-  /// Up to `count` messages after `after`, by id.
-  io::Task<Result<std::vector<Summary>>> list(MessageId after, std::size_t count);
+  // --- for the administrator; more in queue/administration.h
   io::Task<Result<std::shared_ptr<const QueuedMessage>>> show(MessageId id);
-  /// Makes all waiting recipients due now. Cause::not_found when there is no such message.
+  /// Makes all waiting recipients due now. Cause::not_found when there is no such message, refused
+  /// when it is held.
   Result<> retry(MessageId id);
   /// The same for every message; returns how many messages.
   std::size_t flush();
@@ -237,10 +230,13 @@ class Queue {
     std::uint64_t messages = 0;
     std::uint64_t leased = 0;
     std::uint64_t damaged = 0;  ///< records set aside since start
+    std::uint64_t held = 0;     ///< of the messages
+    std::uint64_t dead_letters = 0;
   };
   [[nodiscard]] Counts counts() const;
 
  private:
+  friend class Administration;
   std::shared_ptr<Core> core_;
 };
 

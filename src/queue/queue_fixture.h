@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "io/sim/sim_world.h"
+#include "queue/administration.h"
 #include "queue/memory_store.h"
 #include "queue/queue.h"
 
@@ -95,14 +96,42 @@ class QueueTest : public testing::Test {
     run(remove_task(id, &out));
     return out;
   }
-  std::vector<Queue::Summary> list(MessageId after = {}, std::size_t count = 1000) {
-    std::vector<Queue::Summary> out;
-    run(list_task(after, count, &out));
+  /// The whole of a walk, step by step.
+  std::vector<Summary> list(Walk walk = {}) {
+    std::vector<Summary> out;
+    run(list_task(std::move(walk), &out));
     return out;
   }
-  std::shared_ptr<const QueuedMessage> show(MessageId id) {
+  std::vector<MessageId> ids(Walk walk = {}) {
+    std::vector<MessageId> out;
+    for (const Summary& summary : list(std::move(walk))) out.push_back(summary.id);
+    return out;
+  }
+  std::shared_ptr<const QueuedMessage> show(MessageId id, Box box = Box::queue) {
     std::shared_ptr<const QueuedMessage> out;
-    run(show_task(id, &out));
+    run(show_task(box, id, &out));
+    return out;
+  }
+  Result<Acted> act(Command command, Walk walk) {
+    Result<Acted> out;
+    run(act_task(command, std::move(walk), &out));
+    return out;
+  }
+  Result<Acted> act(Command command, MessageId id, Box box = Box::queue) {
+    Walk walk;
+    walk.box = box;
+    walk.ids = {id};
+    return act(command, std::move(walk));
+  }
+  Result<Lease> lease_all(MessageId id) {
+    Result<Lease> out;
+    run(lease_all_task(id, &out));
+    return out;
+  }
+  /// In parts, as the control socket gives it.
+  Result<std::string> export_content(MessageId id, Box box = Box::queue) {
+    Result<std::string> out;
+    run(export_task(box, id, &out));
     return out;
   }
 
@@ -170,14 +199,43 @@ class QueueTest : public testing::Test {
     *out = co_await queue->complete(std::move(of), std::move(outcomes), std::move(report));
   }
   io::Task<> remove_task(MessageId id, Result<>* out) { *out = co_await queue->remove(id); }
-  io::Task<> list_task(MessageId after, std::size_t count, std::vector<Queue::Summary>* out) {
-    auto listed = co_await queue->list(after, count);
-    EXPECT_TRUE(listed);
-    if (listed) *out = *std::move(listed);
+  io::Task<> list_task(Walk walk, std::vector<Summary>* out) {
+    Administration administration(*queue);
+    bool more = true;
+    while (more) {
+      auto listed = co_await administration.list(walk);
+      EXPECT_TRUE(listed);
+      if (!listed) co_return;
+      EXPECT_LE(listed->messages.size(), walk.count);
+      EXPECT_TRUE(!listed->step.more || listed->step.last > walk.after);
+      out->insert(out->end(), listed->messages.begin(), listed->messages.end());
+      walk.after = listed->step.last;
+      walk.until = listed->step.until;
+      more = listed->step.more;
+    }
   }
-  io::Task<> show_task(MessageId id, std::shared_ptr<const QueuedMessage>* out) {
-    auto shown = co_await queue->show(id);
+  io::Task<> show_task(Box box, MessageId id, std::shared_ptr<const QueuedMessage>* out) {
+    auto shown = co_await Administration(*queue).show(box, id);
     if (shown) *out = *std::move(shown);
+  }
+  io::Task<> act_task(Command command, Walk walk, Result<Acted>* out) {
+    *out = co_await Administration(*queue).act(command, std::move(walk));
+  }
+  io::Task<> lease_all_task(MessageId id, Result<Lease>* out) {
+    *out = co_await Administration(*queue).lease_all(id);
+  }
+  io::Task<> export_task(Box box, MessageId id, Result<std::string>* out) {
+    *out = co_await export_steps(box, id);
+  }
+  io::Task<Result<std::string>> export_steps(Box box, MessageId id) {
+    Administration administration(*queue);
+    std::string all;
+    while (true) {
+      CO_TRY(const ContentPart part, co_await administration.content(box, id, all.size()));
+      EXPECT_LE(part.bytes.size(), content_part_bytes_max);
+      if (part.bytes.empty()) co_return all;
+      all += part.bytes;
+    }
   }
 
   io::SimWorld sim{1};

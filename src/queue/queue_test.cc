@@ -225,7 +225,6 @@ TEST_F(QueueTest, RetryFlushAndRemoveDoAsTheAdministratorSays) {
     const WallTime due = host.clock().wall_now() + std::chrono::hours(1);
     ASSERT_TRUE(complete(std::move(*work), {outcome(0, RecipientState::waiting, due)}));
   }
-  EXPECT_EQ(list(ids[0], 1).at(0).id, ids[1]);
   EXPECT_EQ(list().size(), 3U);
   EXPECT_EQ(queue->retry(MessageId{5}).error().cause, Cause::not_found);
   ASSERT_TRUE(queue->retry(ids[1]));

@@ -6,36 +6,22 @@
 #include "queue/core.h"
 
 namespace postern::queue {
-namespace {
-
-// How much of the store is in memory at once while it is read.
-constexpr std::size_t scan_entries_max = 1000;
-constexpr std::size_t scan_bytes_max = 4 << 20;
-
-}  // namespace
-
-/// One step through the store, on the worker; then looked at on the shard.
-struct Core::Scanned {
-  std::string prefix;
-  std::string from;
-  std::vector<std::pair<std::string, std::string>> entries;
-  std::vector<std::string> damaged;
-  std::size_t bytes = 0;
-  bool more = false;
-  Result<> result;
-};
-
 io::Task<Result<>> Core::recover() {
   CO_TRY_VOID(co_await check_format());
   CO_TRY_VOID(co_await world.disk.make_directory("content"));
   CO_TRY_VOID(co_await world.disk.sync_directory("."));
   CO_TRY_VOID(co_await read_last_id());
   CO_TRY_VOID(co_await read_messages());
-  CO_TRY_VOID(co_await sweep_files());
+  std::unordered_set<std::uint64_t> dead;
+  CO_TRY_VOID(co_await count_dead(dead));
+  CO_TRY_VOID(co_await sweep_files(dead));
   probed_at_ = world.clock.now();
   co_await probe();
   log_.line(Severity::info, "queue-recovered",
-            {{"messages", static_cast<std::uint64_t>(schedule.messages())}, {"damaged", damaged_}});
+            {{"messages", static_cast<std::uint64_t>(schedule.messages())},
+             {"held", static_cast<std::uint64_t>(held_.size())},
+             {"dead_letters", dead_letters_},
+             {"damaged", damaged_}});
   co_return Result<>();
 }
 
@@ -83,7 +69,7 @@ io::Task<Result<>> Core::scan_step(std::shared_ptr<Scanned> scanned) {
         [&out](std::string_view key, std::string_view value) {
           out.entries.emplace_back(key, value);
           out.bytes += key.size() + value.size();
-          out.more = out.entries.size() >= scan_entries_max || out.bytes >= scan_bytes_max;
+          out.more = out.entries.size() >= out.entries_max || out.bytes >= out.bytes_max;
           return !out.more;
         },
         [&out](std::string what) { out.damaged.push_back(std::move(what)); });
@@ -133,19 +119,23 @@ io::Task<> Core::admit(Scanned& scanned) {
       co_await set_aside(*id, stored.error().what);
     else if (stored->message.id != *id)
       co_await set_aside(*id, "the record is that of message " + stored->message.id.text());
+    else if (stored->message.held)
+      held_.emplace(id->value, false);
     else
       schedule_recipients(stored->message);
   }
 }
 
-io::Task<Result<>> Core::sweep_files() {
+io::Task<Result<>> Core::sweep_files(const std::unordered_set<std::uint64_t>& dead) {
   CO_TRY(const std::vector<std::string> names, co_await world.disk.list("content"));
   std::vector<std::string> orphans;
   for (const std::string& name : names) {
     const std::optional<MessageId> id = MessageId::parse(name);
     if (!id) continue;  // not ours
     last_id_ = std::max(last_id_, *id);
-    if (keep_all_files_ || schedule.contains(*id) || set_aside_.contains(id->value)) continue;
+    if (keep_all_files_ || contains(*id) || set_aside_.contains(id->value) ||
+        dead.contains(id->value))
+      continue;
     orphans.push_back(content_file(*id));
   }
   if (orphans.empty()) co_return Result<>();
