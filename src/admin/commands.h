@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "io/task.h"
-#include "queue/queue.h"
+#include "queue/administration.h"
 
 namespace postern::admin {
 
@@ -26,18 +26,19 @@ struct Status {
 
 /// What an administrator may ask of a running server: the narrow interface by which the control
 /// socket reaches it. Implemented by the server; called on its shard. The queue's commands do what
-/// queue::Queue says of them.
+/// queue::Administration says of them.
 class Commands {
  public:
   virtual ~Commands() = default;
   virtual Status status() = 0;
-  virtual io::Task<Result<std::vector<queue::Queue::Summary>>> list(queue::MessageId after,
-                                                                    std::size_t count) = 0;
+  virtual io::Task<Result<queue::Listed>> list(queue::Walk walk) = 0;
   virtual io::Task<Result<std::shared_ptr<const queue::QueuedMessage>>> show(
-      queue::MessageId id) = 0;
-  virtual Result<> retry(queue::MessageId id) = 0;
-  virtual std::size_t flush() = 0;
-  virtual io::Task<Result<>> remove(queue::MessageId id) = 0;
+      queue::Box box, queue::MessageId id) = 0;
+  virtual io::Task<Result<queue::ContentPart>> content(queue::Box box, queue::MessageId id,
+                                                       std::uint64_t offset) = 0;
+  virtual io::Task<Result<queue::Acted>> act(queue::Command command, queue::Walk walk) = 0;
+  /// Removes with a report to the sender, who reads `reason` in it when it is not empty.
+  virtual io::Task<Result<queue::Acted>> bounce(queue::Walk walk, std::string reason) = 0;
   /// As SIGHUP: reads the configuration again. Error: what is wrong with it; the old one stays.
   virtual Result<> reload() = 0;
 };

@@ -13,12 +13,16 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::array<std::pair<Verb, std::string_view>, 7> verbs{{
+constexpr std::array<std::pair<Verb, std::string_view>, 11> verbs{{
     {Verb::status, "status"},
     {Verb::queue_list, "queue.list"},
     {Verb::queue_show, "queue.show"},
+    {Verb::queue_content, "queue.content"},
     {Verb::queue_retry, "queue.retry"},
+    {Verb::queue_hold, "queue.hold"},
+    {Verb::queue_release, "queue.release"},
     {Verb::queue_remove, "queue.remove"},
+    {Verb::queue_bounce, "queue.bounce"},
     {Verb::queue_flush, "queue.flush"},
     {Verb::reload, "reload"},
 }};
@@ -58,8 +62,27 @@ std::string_view state_word(queue::RecipientState state) {
   return "waiting";
 }
 
+std::string_view left_word(queue::Left why) {
+  switch (why) {
+    case queue::Left::in_delivery:
+      return "in_delivery";
+    case queue::Left::held:
+      return "held";
+    case queue::Left::not_held:
+      return "not_held";
+    case queue::Left::no_sender:
+      return "no_sender";
+    case queue::Left::damaged:
+      return "damaged";
+  }
+  return "";
+}
+
 bool needs_id(Verb verb) {
-  return verb == Verb::queue_show || verb == Verb::queue_retry || verb == Verb::queue_remove;
+  return verb == Verb::queue_show || verb == Verb::queue_content;
+}
+bool walks(Verb verb) {
+  return verb == Verb::queue_list || changes_messages(verb);
 }
 
 std::unexpected<Error> malformed(std::string what) {
@@ -83,21 +106,135 @@ Result<std::size_t> parse_count(const json::value& value, std::string_view key, 
   return static_cast<std::size_t>(*number);
 }
 
+Result<std::string> parse_text(const json::value& value, std::string_view key, std::size_t max) {
+  const auto* text = value.if_string();
+  if (text == nullptr || text->size() > max)
+    return malformed(fmt::format("\"{}\" must be a string of at most {} bytes", key, max));
+  return std::string(std::string_view(*text));
+}
+
+Result<bool> parse_flag(const json::value& value, std::string_view key) {
+  const auto* flag = value.if_bool();
+  if (flag == nullptr) return malformed(fmt::format("\"{}\" must be true or false", key));
+  return *flag;
+}
+
+Result<Duration> parse_age(const json::value& value, std::string_view key) {
+  const auto* text = value.if_string();
+  const auto age = text == nullptr ? std::nullopt : parse_duration(std::string_view(*text));
+  if (!age) return malformed(fmt::format("\"{}\" must be a time such as \"4h\" or \"2d\"", key));
+  return *age;
+}
+
+Result<std::vector<queue::MessageId>> parse_ids(const json::value& value, std::string_view key) {
+  const auto* array = value.if_array();
+  if (array == nullptr || array->empty() || array->size() > queue::walk_count_max)
+    return malformed(
+        fmt::format("\"{}\" must be a list of 1 to {} message ids", key, queue::walk_count_max));
+  std::vector<queue::MessageId> ids;
+  for (const json::value& entry : *array) {
+    TRY(const queue::MessageId id, parse_id(entry, key));
+    ids.push_back(id);
+  }
+  std::ranges::sort(ids);
+  ids.erase(std::ranges::unique(ids).begin(), ids.end());
+  return ids;
+}
+
+constexpr std::size_t address_bytes_max = 1000;
+
+/// A member that belongs to the walk; false: it is none of them.
+Result<bool> parse_walk_member(queue::Walk& walk, std::string_view key, const json::value& value) {
+  queue::Selection& selection = walk.selection;
+  if (key == "after") {
+    TRY(walk.after, parse_id(value, key));
+  } else if (key == "until") {
+    TRY(walk.until, parse_id(value, key));
+  } else if (key == "count") {
+    TRY(walk.count, parse_count(value, key, queue::walk_count_max));
+  } else if (key == "ids") {
+    TRY(walk.ids, parse_ids(value, key));
+  } else if (key == "dead") {
+    TRY(const bool dead, parse_flag(value, key));
+    walk.box = dead ? queue::Box::dead : queue::Box::queue;
+  } else if (key == "sender") {
+    TRY(selection.sender, parse_text(value, key, address_bytes_max));
+  } else if (key == "recipient") {
+    TRY(selection.recipient, parse_text(value, key, address_bytes_max));
+  } else if (key == "destination") {
+    TRY(selection.destination, parse_text(value, key, address_bytes_max));
+  } else if (key == "older_than") {
+    TRY(selection.older_than, parse_age(value, key));
+  } else if (key == "younger_than") {
+    TRY(selection.younger_than, parse_age(value, key));
+  } else if (key == "held") {
+    TRY(selection.held, parse_flag(value, key));
+  } else {
+    return false;
+  }
+  return true;
+}
+
 Result<> parse_member(Request& request, std::string_view key, const json::value& value) {
   constexpr std::size_t recipients_from_max = 1'000'000;
+  constexpr std::size_t offset_max = std::size_t{1} << 40;
   if (key == "verb") return {};
+  TRY(const bool known, parse_walk_member(request.walk, key, value));
+  if (known) return {};
   if (key == "id") {
     TRY(request.id, parse_id(value, key));
-  } else if (key == "after") {
-    TRY(request.after, parse_id(value, key));
-  } else if (key == "count") {
-    TRY(request.count, parse_count(value, key, list_count_max));
+  } else if (key == "all") {
+    TRY(request.all, parse_flag(value, key));
   } else if (key == "recipients_from") {
     TRY(request.recipients_from, parse_count(value, key, recipients_from_max));
+  } else if (key == "offset") {
+    TRY(request.offset, parse_count(value, key, offset_max));
+  } else if (key == "reason") {
+    TRY(request.reason, parse_text(value, key, reason_bytes_max));
   } else {
     return malformed(fmt::format("unknown member \"{}\"", printable(key, 40)));
   }
   return {};
+}
+
+Result<> check_request(Request& request, const json::object& object) {
+  const std::string_view name = verb_name(request.verb);
+  if (needs_id(request.verb) && !object.contains("id"))
+    return malformed(fmt::format("{} needs the \"id\" of a message", name));
+  if (!changes_messages(request.verb)) return {};
+  if (object.contains("id")) request.walk.ids = {std::exchange(request.id, {})};
+  if (request.verb == Verb::queue_flush) request.all = true;
+  if (request.walk.ids.empty() && request.walk.selection.empty() && !request.all)
+    return malformed(fmt::format(
+        "{} needs to know which messages: \"id\", \"ids\", something to select them by, or "
+        "\"all\":true",
+        name));
+  return {};
+}
+
+void add_walk(json::object& object, const queue::Walk& walk) {
+  const queue::Selection& selection = walk.selection;
+  if (walk.after != queue::MessageId()) object["after"] = walk.after.text();
+  if (walk.until != queue::MessageId()) object["until"] = walk.until.text();
+  object["count"] = walk.count;
+  json::array ids;
+  for (const queue::MessageId id : walk.ids) ids.emplace_back(id.text());
+  if (!ids.empty()) object["ids"] = std::move(ids);
+  if (!selection.sender.empty()) object["sender"] = selection.sender;
+  if (!selection.recipient.empty()) object["recipient"] = selection.recipient;
+  if (!selection.destination.empty()) object["destination"] = selection.destination;
+  if (selection.older_than) object["older_than"] = format_duration(*selection.older_than);
+  if (selection.younger_than) object["younger_than"] = format_duration(*selection.younger_than);
+  if (selection.held) object["held"] = true;
+}
+
+void add_step(json::object& reply, const queue::Step& step) {
+  json::array missing;
+  for (const queue::MessageId id : step.missing) missing.emplace_back(id.text());
+  reply["missing"] = std::move(missing);
+  reply["after"] = step.last.text();
+  reply["until"] = step.until.text();
+  reply["more"] = step.more;
 }
 
 json::object recipient_object(const queue::QueuedRecipient& recipient) {
@@ -107,6 +244,8 @@ json::object recipient_object(const queue::QueuedRecipient& recipient) {
   object["attempts"] = recipient.attempts;
   if (recipient.state == queue::RecipientState::waiting)
     object["next_attempt"] = format_iso8601(recipient.next_attempt);
+  if (recipient.last_attempt != WallTime())
+    object["last_attempt"] = format_iso8601(recipient.last_attempt);
   object["last_reply"] = shown(recipient.last_reply);
   object["last_remote"] = shown(recipient.last_remote);
   return object;
@@ -118,6 +257,20 @@ std::string_view verb_name(Verb verb) {
   for (const auto& [value, name] : verbs)
     if (value == verb) return name;
   return "";
+}
+
+bool changes_messages(Verb verb) {
+  switch (verb) {
+    case Verb::queue_retry:
+    case Verb::queue_hold:
+    case Verb::queue_release:
+    case Verb::queue_remove:
+    case Verb::queue_bounce:
+    case Verb::queue_flush:
+      return true;
+    default:
+      return false;
+  }
 }
 
 std::string_view error_word(Cause cause) {
@@ -145,19 +298,19 @@ Result<Request> parse_request(std::string_view line) {
     return malformed(fmt::format("unknown verb \"{}\"", printable(name, 40)));
   request.verb = found->first;
   for (const auto& [key, value] : *object) TRY_VOID(parse_member(request, key, value));
-  if (needs_id(request.verb) && !object->contains("id"))
-    return malformed(fmt::format("{} needs the \"id\" of a message", name));
+  TRY_VOID(check_request(request, *object));
   return request;
 }
 
 std::string format_request(const Request& request) {
   json::object object{{"verb", verb_name(request.verb)}};
   if (needs_id(request.verb)) object["id"] = request.id.text();
+  if (request.walk.box == queue::Box::dead) object["dead"] = true;
   if (request.verb == Verb::queue_show) object["recipients_from"] = request.recipients_from;
-  if (request.verb == Verb::queue_list) {
-    object["after"] = request.after.text();
-    object["count"] = request.count;
-  }
+  if (request.verb == Verb::queue_content) object["offset"] = request.offset;
+  if (walks(request.verb)) add_walk(object, request.walk);
+  if (request.all) object["all"] = true;
+  if (!request.reason.empty()) object["reason"] = request.reason;
   return json::serialize(object);
 }
 
@@ -184,23 +337,74 @@ json::object status_reply(const Status& status, WallTime now) {
   reply["sessions"] = status.sessions;
   reply["queue"] = {{"messages", status.queue.messages},
                     {"leased", status.queue.leased},
-                    {"damaged", status.queue.damaged}};
+                    {"damaged", status.queue.damaged},
+                    {"held", status.queue.held},
+                    {"dead_letters", status.queue.dead_letters}};
   return reply;
 }
 
-json::object list_reply(const std::vector<queue::Queue::Summary>& messages, bool more) {
-  json::array listed;
-  for (const queue::Queue::Summary& message : messages)
-    listed.push_back({{"id", message.id.text()},
-                      {"reverse_path", shown(message.reverse_path)},
-                      {"bytes", message.content_bytes},
-                      {"arrived", format_iso8601(message.arrived)},
-                      {"next_attempt", format_iso8601(message.next_attempt)},
-                      {"recipients_waiting", message.recipients_waiting},
-                      {"in_delivery", message.leased}});
+json::object list_reply(const queue::Listed& listed) {
+  json::array messages;
+  for (const queue::Summary& message : listed.messages) {
+    json::object object{{"id", message.id.text()},
+                        {"reverse_path", shown(message.reverse_path)},
+                        {"bytes", message.content_bytes},
+                        {"arrived", format_iso8601(message.arrived)},
+                        {"next_attempt", format_iso8601(message.next_attempt)},
+                        {"recipients_waiting", message.recipients_waiting},
+                        {"in_delivery", message.leased},
+                        {"held", message.held}};
+    if (message.last_attempt != WallTime())
+      object["last_attempt"] = format_iso8601(message.last_attempt);
+    messages.push_back(std::move(object));
+  }
   json::object reply = ok_reply();
-  reply["messages"] = std::move(listed);
-  reply["more"] = more;
+  reply["messages"] = std::move(messages);
+  add_step(reply, listed.step);
+  return reply;
+}
+
+json::object act_reply(const queue::Acted& acted) {
+  json::object reply = ok_reply();
+  reply["chosen"] = acted.chosen;
+  reply["changed"] = acted.changed;
+  json::array unchanged;
+  for (const queue::Acted::Unchanged& message : acted.unchanged)
+    unchanged.push_back({{"id", message.id.text()}, {"why", left_word(message.why)}});
+  reply["unchanged"] = std::move(unchanged);
+  add_step(reply, acted.step);
+  return reply;
+}
+
+Error refusal(const queue::Acted& acted) {
+  if (acted.unchanged.empty())
+    return {Persistence::permanent, Blame::operator_, Cause::not_found, "there is no such message"};
+  const queue::Acted::Unchanged& message = acted.unchanged.front();
+  const auto refused = [&](Cause cause, std::string_view words) {
+    return Error{Persistence::permanent, Blame::operator_, cause,
+                 fmt::format("message {} {}", message.id.text(), words)};
+  };
+  switch (message.why) {
+    case queue::Left::in_delivery:
+      return refused(Cause::in_use, "is being delivered: try again when the attempt has ended");
+    case queue::Left::held:
+      return refused(Cause::refused, "is held: release it first");
+    case queue::Left::not_held:
+      return refused(Cause::refused, "is not held");
+    case queue::Left::no_sender:
+      return refused(Cause::refused,
+                     "has no sender that may be told (it is a report itself): remove it without");
+    case queue::Left::damaged:
+      break;
+  }
+  return refused(Cause::damaged, "does not read: `postern queue fsck` tells more");
+}
+
+json::object content_reply(const queue::ContentPart& part) {
+  json::object reply = ok_reply();
+  reply["content"] = encode_base64(part.bytes);
+  reply["bytes"] = part.content_bytes;
+  reply["crc32"] = part.content_crc;
   return reply;
 }
 
@@ -209,6 +413,7 @@ json::object show_reply(const queue::QueuedMessage& message, std::size_t recipie
   reply["id"] = message.id.text();
   reply["reverse_path"] = shown(message.envelope.reverse_path);
   reply["bytes"] = message.content_bytes;
+  reply["held"] = message.held;
   reply["arrived"] = format_iso8601(message.provenance.arrived);
   reply["client"] = message.provenance.client.text();
   reply["client_name"] = shown(message.provenance.client_name);

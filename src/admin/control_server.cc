@@ -78,51 +78,56 @@ io::Task<> ControlServer::converse(io::Stream& stream) {
 io::Task<boost::json::object> ControlServer::answer(std::string line) {
   const auto request = parse_request(line);
   if (!request) co_return error_reply(request.error());
-  if (request->verb != Verb::queue_list && request->verb != Verb::queue_show &&
-      request->verb != Verb::status)
+  if (changes_messages(request->verb) || request->verb == Verb::reload)
     log_.line(Severity::info, "control", {{"verb", verb_name(request->verb)}});
   co_return co_await execute(*request);
 }
 
 io::Task<boost::json::object> ControlServer::execute(Request request) {
-  Result<> done;
   switch (request.verb) {
     case Verb::status:
       co_return status_reply(commands_.status(), world_.clock.wall_now());
-    case Verb::queue_list:
-      co_return co_await list(request);
+    case Verb::queue_list: {
+      const auto listed = co_await commands_.list(std::move(request.walk));
+      co_return listed ? list_reply(*listed) : error_reply(listed.error());
+    }
     case Verb::queue_show: {
-      auto message = co_await commands_.show(request.id);
-      if (!message) co_return error_reply(message.error());
-      co_return show_reply(**message, request.recipients_from);
+      const auto message = co_await commands_.show(request.walk.box, request.id);
+      co_return message ? show_reply(**message, request.recipients_from)
+                        : error_reply(message.error());
     }
-    case Verb::queue_flush: {
-      boost::json::object reply = ok_reply();
-      reply["messages"] = commands_.flush();
-      co_return reply;
+    case Verb::queue_content: {
+      const auto part = co_await commands_.content(request.walk.box, request.id, request.offset);
+      co_return part ? content_reply(*part) : error_reply(part.error());
     }
+    case Verb::reload: {
+      const auto done = commands_.reload();
+      co_return done ? ok_reply() : error_reply(done.error());
+    }
+    case Verb::queue_flush:
     case Verb::queue_retry:
-      done = commands_.retry(request.id);
-      break;
+      co_return co_await act(queue::Command::retry, std::move(request));
+    case Verb::queue_hold:
+      co_return co_await act(queue::Command::hold, std::move(request));
+    case Verb::queue_release:
+      co_return co_await act(queue::Command::release, std::move(request));
     case Verb::queue_remove:
-      done = co_await commands_.remove(request.id);
-      break;
-    case Verb::reload:
-      done = commands_.reload();
+    case Verb::queue_bounce:
       break;
   }
-  if (!done) co_return error_reply(done.error());
-  co_return ok_reply();
+  co_return co_await act(queue::Command::remove, std::move(request));
 }
 
-io::Task<boost::json::object> ControlServer::list(Request request) {
-  // One more than asked for tells whether there are more.
-  const std::size_t count = std::clamp<std::size_t>(request.count, 1, list_count_max);
-  auto messages = co_await commands_.list(request.after, count + 1);
-  if (!messages) co_return error_reply(messages.error());
-  const bool more = messages->size() > count;
-  if (more) messages->resize(count);
-  co_return list_reply(*messages, more);
+io::Task<boost::json::object> ControlServer::act(queue::Command command, Request request) {
+  const bool named_one = request.walk.ids.size() == 1;
+  Result<queue::Acted> acted;
+  if (request.verb == Verb::queue_bounce)
+    acted = co_await commands_.bounce(std::move(request.walk), std::move(request.reason));
+  else
+    acted = co_await commands_.act(command, std::move(request.walk));
+  if (!acted) co_return error_reply(acted.error());
+  if (named_one && acted->changed == 0) co_return error_reply(refusal(*acted));
+  co_return act_reply(*acted);
 }
 
 }  // namespace postern::admin

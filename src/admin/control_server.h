@@ -43,7 +43,7 @@ class ControlServer {
   io::Task<> converse(io::Stream& stream);
   io::Task<boost::json::object> answer(std::string line);
   io::Task<boost::json::object> execute(Request request);
-  io::Task<boost::json::object> list(Request request);
+  io::Task<boost::json::object> act(queue::Command command, Request request);
 
   io::World world_;
   Log& log_;

@@ -40,6 +40,13 @@ const std::vector<BadRequest> bad_requests = {
     {"count negative", R"({"verb":"queue.list","count":-1})", "\"count\" must be a whole number"},
     {"count above the page", R"({"verb":"queue.list","count":501})", "from 0 to 500"},
     {"count huge", R"({"verb":"queue.list","count":1e99})", "\"count\" must be a whole number"},
+    {"change without a selection", R"({"verb":"queue.remove"})", "which messages"},
+    {"change of all, not quite", R"({"verb":"queue.hold","all":false})", "which messages"},
+    {"no ids", R"({"verb":"queue.hold","ids":[]})", "a list of 1 to 500"},
+    {"age without a unit", R"({"verb":"queue.list","older_than":"4"})", "such as \"4h\""},
+    {"age of another type", R"({"verb":"queue.list","older_than":4})", "such as \"4h\""},
+    {"held of another type", R"({"verb":"queue.list","held":"yes"})", "true or false"},
+    {"sender of another type", R"({"verb":"queue.list","sender":1})", "must be a string"},
     {"longer than allowed", std::string(request_bytes_max + 1, ' '), "too long"},
 };
 
@@ -52,14 +59,31 @@ TEST(ControlProtocol, RefusesMalformedRequests) {
 }
 
 TEST(ControlProtocol, RequestsSurviveTheWay) {
+  queue::Walk selected;
+  selected.selection = {.sender = "<>",
+                        .recipient = "@x.example",
+                        .destination = "x.example",
+                        .older_than = std::chrono::hours(28),
+                        .younger_than = std::chrono::hours(48),
+                        .held = true};
+  selected.after = queue::MessageId{41};
+  selected.until = queue::MessageId{99};
+  selected.count = 17;
+  queue::Walk named;
+  named.ids = {queue::MessageId{3}, queue::MessageId{7}};
+  named.box = queue::Box::dead;
   const std::vector<Request> requests = {
-      {Verb::status, {}, {}, 100, 0},
-      {Verb::queue_list, {}, queue::MessageId{41}, 17, 0},
-      {Verb::queue_show, queue::MessageId{~0ULL >> 1}, {}, 100, 500},
-      {Verb::queue_retry, queue::MessageId{3}, {}, 100, 0},
-      {Verb::queue_remove, queue::MessageId{3}, {}, 100, 0},
-      {Verb::queue_flush, {}, {}, 100, 0},
-      {Verb::reload, {}, {}, 100, 0},
+      {.verb = Verb::status},
+      {.verb = Verb::queue_list, .walk = selected},
+      {.verb = Verb::queue_show, .id = queue::MessageId{~0ULL >> 1}, .recipients_from = 500},
+      {.verb = Verb::queue_content, .id = queue::MessageId{7}, .offset = 1ULL << 33},
+      {.verb = Verb::queue_retry, .walk = named},
+      {.verb = Verb::queue_hold, .walk = selected},
+      {.verb = Verb::queue_release, .all = true},
+      {.verb = Verb::queue_remove, .walk = named},
+      {.verb = Verb::queue_bounce, .walk = selected, .reason = "spam \"run\""},
+      {.verb = Verb::queue_flush, .all = true},
+      {.verb = Verb::reload},
   };
   for (const Request& request : requests) {
     const auto again = parse_request(format_request(request));
@@ -94,6 +118,25 @@ TEST(ControlProtocol, ShowsManyRecipientsInPages) {
   EXPECT_EQ(show_reply(message, 1'000'000).at("recipients").as_array().size(), 0U);
 }
 
+TEST(ControlProtocol, Base64) {
+  // RFC 4648 section 10: its test vectors.
+  const std::vector<std::pair<std::string, std::string>> vectors = {
+      {"", ""},
+      {"f", "Zg=="},
+      {"fo", "Zm8="},
+      {"foo", "Zm9v"},
+      {"foob", "Zm9vYg=="},
+      {"fooba", "Zm9vYmE="},
+      {"foobar", "Zm9vYmFy"},
+      {std::string("\0\xff\xfe", 3), "AP/+"}};
+  for (const auto& [bytes, text] : vectors) {
+    EXPECT_EQ(encode_base64(bytes), text);
+    EXPECT_EQ(decode_base64(text), bytes);
+  }
+  for (const char* wrong : {"Zg=", "Z===", "Zm9v Zg=", "Zm9*"})
+    EXPECT_FALSE(decode_base64(wrong)) << wrong;
+}
+
 TEST(ControlProtocol, RepliesThatAreNotUnderstood) {
   for (const char* line : {"", "x", "[]", "{}", R"({"ok":1})", R"({"ok":true} x)"}) {
     const auto reply = parse_reply(line);
@@ -116,33 +159,51 @@ class FakeCommands final : public Commands {
     status.listening = {"127.0.0.1:25"};
     return status;
   }
-  io::Task<Result<std::vector<queue::Queue::Summary>>> list(queue::MessageId after,
-                                                            std::size_t count) override {
-    std::vector<queue::Queue::Summary> found;
-    for (auto id = after.value + 1; id <= messages && found.size() < count; ++id)
-      found.emplace_back().id = queue::MessageId{id};
-    co_return found;
+  io::Task<Result<queue::Listed>> list(queue::Walk walk) override {
+    queue::Listed out;
+    for (auto id = walk.after.value + 1; id <= messages && out.messages.size() < walk.count; ++id)
+      out.messages.emplace_back().id = queue::MessageId{id};
+    if (!out.messages.empty()) out.step.last = out.messages.back().id;
+    out.step.more = out.step.last.value < messages;
+    co_return out;
   }
-  io::Task<Result<std::shared_ptr<const queue::QueuedMessage>>> show(queue::MessageId id) override {
+  io::Task<Result<std::shared_ptr<const queue::QueuedMessage>>> show(queue::Box,
+                                                                     queue::MessageId id) override {
     if (id.value > messages) co_return our_failure(Cause::not_found, "no such message");
     auto message = std::make_shared<queue::QueuedMessage>();
     message->id = id;
     co_return message;
   }
-  Result<> retry(queue::MessageId id) override {
-    retried.push_back(id);
-    return {};
+  io::Task<Result<queue::ContentPart>> content(queue::Box box, queue::MessageId,
+                                               std::uint64_t offset) override {
+    EXPECT_EQ(box, queue::Box::dead);
+    co_return queue::ContentPart{
+        .bytes = "content\r\n" + std::to_string(offset), .content_bytes = 9, .content_crc = 77};
   }
-  std::size_t flush() override { return messages; }
-  io::Task<Result<>> remove(queue::MessageId) override {
-    co_return our_failure(Cause::in_use, "an attempt is under way");
+  io::Task<Result<queue::Acted>> act(queue::Command command, queue::Walk walk) override {
+    acts.emplace_back(command, walk);
+    queue::Acted out;
+    if (command == queue::Command::remove)
+      out.unchanged.push_back({.id = walk.ids.at(0), .why = queue::Left::in_delivery});
+    else if (command == queue::Command::hold)
+      out.step.missing = walk.ids;
+    else
+      out.changed = out.chosen = 3;
+    co_return out;
+  }
+  io::Task<Result<queue::Acted>> bounce(queue::Walk walk, std::string reason) override {
+    reasons.push_back(std::move(reason));
+    queue::Acted out;
+    out.unchanged.push_back({.id = walk.ids.at(0), .why = queue::Left::no_sender});
+    co_return out;
   }
   Result<> reload() override {
     return operator_failure(Cause::other, "p.toml:1:1: mode: unknown key");
   }
 
   std::uint64_t messages = 3;
-  std::vector<queue::MessageId> retried;
+  std::vector<std::pair<queue::Command, queue::Walk>> acts;
+  std::vector<std::string> reasons;
 };
 
 class ControlTest : public testing::Test {
@@ -198,13 +259,28 @@ class ControlTest : public testing::Test {
     EXPECT_EQ(reply.value().at("id").as_string(), queue::MessageId{2}.text());
     reply = co_await ask({.verb = Verb::queue_show, .id = queue::MessageId{9}});
     EXPECT_EQ(reply.error().cause, Cause::not_found);
-    reply = co_await ask({.verb = Verb::queue_retry, .id = queue::MessageId{2}});
-    EXPECT_TRUE(reply.has_value());
-    EXPECT_THAT(commands_.retried, testing::ElementsAre(queue::MessageId{2}));
-    reply = co_await ask({.verb = Verb::queue_remove, .id = queue::MessageId{2}});
+    reply = co_await ask({.verb = Verb::queue_content,
+                          .id = queue::MessageId{2},
+                          .walk = {.box = queue::Box::dead},
+                          .offset = 12});
+    EXPECT_EQ(decode_base64(std::string_view(reply.value().at("content").as_string())),
+              "content\r\n12");
+    queue::Walk walk;
+    walk.ids = {queue::MessageId{2}};
+    reply = co_await ask({.verb = Verb::queue_retry, .walk = walk});
+    EXPECT_EQ(reply.value().at("changed").as_int64(), 3);
+    EXPECT_EQ(commands_.acts.at(0).first, queue::Command::retry);
+    EXPECT_EQ(commands_.acts.at(0).second.ids, walk.ids);
+    reply = co_await ask({.verb = Verb::queue_remove, .walk = walk});
     EXPECT_EQ(reply.error().cause, Cause::in_use);
+    reply = co_await ask({.verb = Verb::queue_hold, .walk = walk});
+    EXPECT_EQ(reply.error().cause, Cause::not_found);
+    reply = co_await ask({.verb = Verb::queue_bounce, .walk = walk, .reason = "spam"});
+    EXPECT_EQ(reply.error().cause, Cause::refused);
+    EXPECT_THAT(commands_.reasons, testing::ElementsAre("spam"));
     reply = co_await ask({.verb = Verb::queue_flush});
-    EXPECT_EQ(reply.value().at("messages").as_int64(), 3);
+    EXPECT_EQ(reply.value().at("changed").as_int64(), 3);
+    EXPECT_TRUE(reply.value().at("unchanged").as_array().empty());
     reply = co_await ask({.verb = Verb::reload});
     EXPECT_THAT(reply.error().what, HasSubstr("p.toml:1:1"));
     struct stat socket{};
@@ -214,14 +290,15 @@ class ControlTest : public testing::Test {
   io::Task<> pages() {
     commands_.messages = 25;
     auto client = co_await ControlClient::connect(shard_->world().network, options_.path, soon());
-    Request request{.verb = Verb::queue_list, .count = 10};
+    Request request{.verb = Verb::queue_list};
+    request.walk.count = 10;
     std::size_t seen = 0;
     for (const bool more : {true, true, false}) {
       const auto reply = co_await client.value()->call(request, soon());
       const auto& messages = reply.value().at("messages").as_array();
       seen += messages.size();
       EXPECT_EQ(reply->at("more").as_bool(), more);
-      request.after = *queue::MessageId::parse(messages.back().at("id").as_string());
+      request.walk.after = *queue::MessageId::parse(messages.back().at("id").as_string());
     }
     EXPECT_EQ(seen, 25U);
   }

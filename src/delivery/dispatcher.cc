@@ -42,6 +42,12 @@ void Dispatcher::retry_now() {
   for (auto& [name, destination] : destinations_) destination->failures = 0;
 }
 
+io::Task<> Dispatcher::remove_with_report(queue::Lease lease, std::string reason) {
+  Attempted removed;
+  removed.outcomes.assign(lease.recipients().size(), removed_by_administrator(reason));
+  co_await Recorder(around_).record(std::move(lease), std::move(removed));
+}
+
 void Dispatcher::set_options(DeliveryOptions options) {
   around_.lookup.set_options(lookup_options(options));
   around_.options = std::move(options);

@@ -32,6 +32,10 @@ class Dispatcher {
   io::Task<> stop(io::Deadline deadline);
   /// Forgets which destinations are dead: the administrator wants an attempt now.
   void retry_now();
+  /// Ends all of a message that Administration::lease_all gave, with the report that its sender is
+  /// owed, in one commit; `reason` is the administrator's, or empty. When it fails the message
+  /// stays queued, and the log says why.
+  io::Task<> remove_with_report(queue::Lease lease, std::string reason);
   /// From now on, for what begins after this (SIGHUP). hostname, postmaster, retry times, limits
   /// and routes of new destinations follow; connections that stand do not change.
   void set_options(DeliveryOptions options);

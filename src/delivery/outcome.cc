@@ -108,6 +108,17 @@ Outcome outcome_of_lookup(Persistence persistence, std::string status, const std
   return outcome;
 }
 
+Outcome removed_by_administrator(std::string_view reason) {
+  Outcome out;
+  out.verdict = ClientVerdict::permanent;
+  // RFC 3463 section 3.8: X.7.0, a matter of policy that no other detail code expresses. Not X.7.1,
+  // which says that the sender is not authorized, nor X.3.2, which blames the next hop's system.
+  out.status = "5.7.0";
+  out.reply = "the administrator of this server removed the message from its queue";
+  if (!reason.empty()) out.reply += ": " + printable(reason, reply_bytes_max / 2);
+  return out;
+}
+
 Outcome expired(Outcome last) {
   last.verdict = ClientVerdict::permanent;
   // RFC 3463 section 3.5: X.4.7 delivery time expired.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/ip.h"
 #include "base/result.h"
@@ -46,6 +47,8 @@ Outcome outcome_of(const Error& error, const Target& target);
 Outcome outcome_of_queue(const Error& error);
 /// A verdict of the lookup.
 Outcome outcome_of_lookup(Persistence persistence, std::string status, const std::string& words);
+/// The administrator removed the message and wants its sender to hear of it. `reason` may be empty.
+Outcome removed_by_administrator(std::string_view reason);
 /// The lifetime of a message is over.
 Outcome expired(Outcome last);
 

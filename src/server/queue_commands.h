@@ -13,27 +13,31 @@ class QueueCommands final : public admin::Commands {
  public:
   using StatusOf = std::function<admin::Status()>;
 
-  QueueCommands(queue::Queue& queue, delivery::Dispatcher& dispatcher, StatusOf status)
-      : queue_(queue), dispatcher_(dispatcher), status_(std::move(status)) {}
+  QueueCommands(const io::World& world, queue::Queue& queue, delivery::Dispatcher& dispatcher,
+                StatusOf status)
+      : world_(world),
+        administration_(queue),
+        dispatcher_(dispatcher),
+        status_(std::move(status)) {}
   void on_reload(std::function<Result<>()> reload) { reload_ = std::move(reload); }
 
   admin::Status status() override { return status_(); }
-  io::Task<Result<std::vector<queue::Queue::Summary>>> list(queue::MessageId after,
-                                                            std::size_t count) override {
-    return queue_.list(after, count);
+  io::Task<Result<queue::Listed>> list(queue::Walk walk) override {
+    return administration_.list(std::move(walk));
   }
-  io::Task<Result<std::shared_ptr<const queue::QueuedMessage>>> show(queue::MessageId id) override {
-    return queue_.show(id);
+  io::Task<Result<std::shared_ptr<const queue::QueuedMessage>>> show(queue::Box box,
+                                                                     queue::MessageId id) override {
+    return administration_.show(box, id);
   }
-  Result<> retry(queue::MessageId id) override {
-    dispatcher_.retry_now();
-    return queue_.retry(id);
+  io::Task<Result<queue::ContentPart>> content(queue::Box box, queue::MessageId id,
+                                               std::uint64_t offset) override {
+    return administration_.content(box, id, offset);
   }
-  std::size_t flush() override {
-    dispatcher_.retry_now();
-    return queue_.flush();
+  io::Task<Result<queue::Acted>> act(queue::Command command, queue::Walk walk) override {
+    if (command == queue::Command::retry) dispatcher_.retry_now();
+    return administration_.act(command, std::move(walk));
   }
-  io::Task<Result<>> remove(queue::MessageId id) override { return queue_.remove(id); }
+  io::Task<Result<queue::Acted>> bounce(queue::Walk walk, std::string reason) override;
   Result<> reload() override {
     if (!reload_)
       return operator_failure(Cause::other, "this server cannot read its configuration again");
@@ -41,7 +45,11 @@ class QueueCommands final : public admin::Commands {
   }
 
  private:
-  queue::Queue& queue_;
+  struct Bounce;
+  io::Task<> bounce_one(Bounce& bounce, queue::MessageId id);
+
+  io::World world_;
+  queue::Administration administration_;
   delivery::Dispatcher& dispatcher_;
   StatusOf status_;
   std::function<Result<>()> reload_;

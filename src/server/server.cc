@@ -52,7 +52,7 @@ struct Server::Parts {
         smtp(world, {queue, check, recipients, log},
              std::make_shared<session::Options>(options.session)),
         hostname(options.session.smtp.hostname),
-        commands(queue, dispatcher, [this] { return status(); }),
+        commands(world, queue, dispatcher, [this] { return status(); }),
         started(world.clock.wall_now()) {
     smtp.set_tls(session::start_tls_with(options.tls));
     if (!options.control_socket.empty())
