@@ -34,6 +34,35 @@ void add_lab_options(CLI::App& app, const Command& command, Arguments::Lab& lab)
       ->needs(watch);
 }
 
+void add_queue_options(CLI::App& app, const Command& command, Arguments::Queue& queue) {
+  if (command.takes.selection) {
+    app.add_option("ID", queue.ids, "These messages; without, all that the options select");
+    app.add_option("--sender", queue.sender, "a@example.com, @example.com, or <> for reports");
+    app.add_option("--recipient", queue.recipient,
+                   "The same, of somebody who still waits; the whole message is meant");
+    app.add_option("--destination", queue.destination, "The domain or route they wait for");
+    app.add_option("--older-than", queue.older_than, "Since it arrived: 4h, 2d")
+        ->type_name("DURATION");
+    app.add_option("--younger-than", queue.younger_than, "The opposite")->type_name("DURATION");
+    if (!command.name.starts_with("queue dead"))
+      app.add_flag("--held", queue.held, "Only those that are held");
+  }
+  if (command.takes.change) {
+    app.add_flag("--all", queue.all, "Every message, when nothing else selects them");
+    app.add_flag("--dry-run", queue.dry_run, "List which messages it would be, change nothing");
+  }
+  if (command.takes.reason)
+    app.add_option("--reason", queue.reason, "What the sender shall read")->type_name("TEXT");
+  if (command.takes.output)
+    app.add_option("-o,--output", queue.output, "Write to this file, not to standard output")
+        ->type_name("FILE");
+  if (!command.takes.fsck) return;
+  app.add_flag("--repair", queue.repair,
+               "Set damaged records aside, remove content that belongs to no message");
+  app.add_option("--export", queue.export_to, "Write what is damaged into this directory")
+      ->type_name("DIRECTORY");
+}
+
 void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
   if (command.takes.config)
     app.add_option("-c,--config", arguments.config, "The configuration file")
@@ -46,6 +75,7 @@ void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
   if (command.takes.id)
     app.add_option("ID", arguments.id, "The message, as `postern queue list` shows it")->required();
   add_lab_options(app, command, arguments.lab);
+  add_queue_options(app, command, arguments.queue);
   if (!command.examples.empty())
     app.footer("Examples:\n" + std::string(command.examples) + "\n" + exit_codes);
 }
@@ -56,26 +86,55 @@ std::string group_summary(std::string_view group) {
              : "Look at the running server's queue and change it";
 }
 
+/// The words that may stand behind `group`, which is empty or ends in a space.
+std::vector<std::string> known_words(std::span<const Command> commands, const std::string& group) {
+  std::vector<std::string> known;
+  for (const Command& command : commands) {
+    if (!command.name.starts_with(group)) continue;
+    const std::string_view rest = command.name.substr(group.size());
+    known.emplace_back(rest.substr(0, rest.find(' ')));
+  }
+  return known;
+}
+
 std::string unknown_command(std::span<const Command> commands,
                             const std::vector<std::string>& words) {
-  if (words.empty() || words.front().starts_with('-')) return {};
-  std::vector<std::string> known;
-  const bool in_group =
-      words.size() > 1 && std::ranges::any_of(commands, [&words](const Command& command) {
-        return command.name.starts_with(words.front() + " ");
-      });
-  for (const Command& command : commands) {
-    const auto space = command.name.find(' ');
-    if (!in_group) known.emplace_back(command.name.substr(0, space));
-    if (in_group && command.name.starts_with(words.front() + " "))
-      known.emplace_back(command.name.substr(space + 1));
+  std::string group;
+  for (const std::string& word : words) {
+    if (word.starts_with('-')) return {};
+    const std::vector<std::string> known = known_words(commands, group);
+    if (known.empty()) return {};
+    if (std::ranges::find(known, word) == known.end()) {
+      const std::string_view meant = settings::nearest(word, known);
+      return "There is no command \"" + printable(word, 40) + "\"" +
+             (meant.empty() ? "." : "; did you mean \"" + std::string(meant) + "\"?") + "\n";
+    }
+    group += word + " ";
   }
-  const std::string& word = words[in_group ? 1 : 0];
-  if (std::ranges::find(known, word) != known.end()) return {};
-  const std::string_view meant = settings::nearest(word, known);
-  const std::string question =
-      meant.empty() ? "." : "; did you mean \"" + std::string(meant) + "\"?";
-  return "There is no command \"" + printable(word, 40) + "\"" + question + "\n";
+  return {};
+}
+
+constexpr std::pair<std::string_view, const char*> groups[] = {
+    {"queue", "Look at the running server's queue and change it"},
+    {"queue dead", "Mail that failed while nobody may be told: look at it, export it, retry it"},
+    {"lab", "Mail flows of several servers in virtual time: who reports what, and when"},
+};
+
+/// Where the last word of a command's name belongs, made when it is not there yet.
+CLI::App* parent_of(CLI::App& app, std::string_view name,
+                    std::map<std::string, CLI::App*, std::less<>>& made) {
+  const auto space = name.rfind(' ');
+  if (space == std::string_view::npos) return &app;
+  const std::string_view path = name.substr(0, space);
+  CLI::App*& group = made[std::string(path)];
+  if (group != nullptr) return group;
+  CLI::App* parent = parent_of(app, path, made);
+  const auto* known =
+      std::ranges::find(groups, path, &std::pair<std::string_view, const char*>::first);
+  group = parent->add_subcommand(std::string(path.substr(path.rfind(' ') + 1)),
+                                 known == std::end(groups) ? "" : known->second);
+  group->require_subcommand(1);
+  return group;
 }
 
 }  // namespace
@@ -88,20 +147,10 @@ Invocation parse_command_line(std::span<const Command> commands,
   app.footer(exit_codes);
   app.failure_message(CLI::FailureMessage::simple);
   std::map<const CLI::App*, const Command*> leaves;
-  std::map<std::string_view, CLI::App*> groups;
+  std::map<std::string, CLI::App*, std::less<>> made;
   for (const Command& command : commands) {
-    CLI::App* parent = &app;
-    std::string_view name = command.name;
-    if (const auto space = name.find(' '); space != std::string_view::npos) {
-      CLI::App*& group = groups[name.substr(0, space)];
-      if (group == nullptr) {
-        group = app.add_subcommand(std::string(name.substr(0, space)),
-                                   group_summary(name.substr(0, space)));
-        group->require_subcommand(1);
-      }
-      parent = group;
-      name.remove_prefix(space + 1);
-    }
+    CLI::App* parent = parent_of(app, command.name, made);
+    const std::string_view name = command.name.substr(command.name.rfind(' ') + 1);
     CLI::App* leaf = parent->add_subcommand(std::string(name), std::string(command.summary));
     add_options(*leaf, command, invocation.arguments);
     leaves[leaf] = &command;

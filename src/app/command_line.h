@@ -22,6 +22,22 @@ struct Arguments {
   bool json = false;
   bool check_only = false;
   std::string id = {};
+  /// For `postern queue`.
+  struct Queue {
+    std::vector<std::string> ids = {};
+    std::string sender = {};
+    std::string recipient = {};
+    std::string destination = {};
+    std::string older_than = {};
+    std::string younger_than = {};
+    bool held = false;
+    bool all = false;
+    bool dry_run = false;
+    std::string reason = {};
+    std::string output = {};  ///< a file, or empty for standard output
+    bool repair = false;
+    std::string export_to = {};  ///< a directory for what is damaged
+  } queue = {};
   /// For `postern lab`.
   struct Lab {
     std::string scenario = {};       ///< a shipped one's name, or a file
@@ -34,7 +50,8 @@ struct Arguments {
   } lab = {};
 };
 
-/// One command of the program: `postern queue list` has the name "queue list".
+/// One command of the program: `postern queue list` has the name "queue list"; at most
+/// three words.
 struct Command {
   std::string_view name;
   std::string_view summary;
@@ -44,6 +61,11 @@ struct Command {
     bool json = false;
     bool check_only = false;
     bool id = false;
+    bool selection = false;  ///< which messages: ids and what they are selected by
+    bool change = false;     ///< --all, --dry-run
+    bool reason = false;
+    bool output = false;
+    bool fsck = false;
     bool scenario = false;
     bool profiles_file = false;
     bool lab_run = false;

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sstream>
 
 #include <boost/json/parse.hpp>
 
@@ -41,8 +42,16 @@ TEST(CommandLine, Understands) {
       {"options behind the id",
        {"queue", "retry", "ABC", "--config", "p"},
        "queue retry",
-       {.config = "p", .id = "ABC"}},
-      {"remove", {"queue", "remove", "ABC"}, "queue remove", {.id = "ABC"}},
+       {.config = "p", .queue = {.ids = {"ABC"}}}},
+      {"several ids",
+       {"queue", "remove", "ABC", "DEF"},
+       "queue remove",
+       {.queue = {.ids = {"ABC", "DEF"}}}},
+      {"selection",
+       {"queue", "hold", "--sender", "<>", "--older-than", "4h", "--dry-run"},
+       "queue hold",
+       {.queue = {.sender = "<>", .older_than = "4h", .dry_run = true}}},
+      {"three words", {"queue", "dead", "show", "ABC"}, "queue dead show", {.id = "ABC"}},
       {"flush", {"queue", "flush"}, "queue flush", {}},
       {"version", {"version"}, "version", {}},
   };
@@ -54,6 +63,11 @@ TEST(CommandLine, Understands) {
     EXPECT_EQ(invocation.arguments.json, good.expected.json) << good.reason;
     EXPECT_EQ(invocation.arguments.check_only, good.expected.check_only) << good.reason;
     EXPECT_EQ(invocation.arguments.id, good.expected.id) << good.reason;
+    const Arguments::Queue& queue = invocation.arguments.queue;
+    EXPECT_EQ(queue.ids, good.expected.queue.ids) << good.reason;
+    EXPECT_EQ(queue.sender, good.expected.queue.sender) << good.reason;
+    EXPECT_EQ(queue.older_than, good.expected.queue.older_than) << good.reason;
+    EXPECT_EQ(queue.dry_run, good.expected.queue.dry_run) << good.reason;
   }
 }
 
@@ -69,6 +83,8 @@ TEST(CommandLine, RefusesAndSaysWhatToDo) {
       {"unknown command", {"chekc"}, "did you mean \"check\"?"},
       {"a command like no other", {"frobnicate"}, "There is no command \"frobnicate\"."},
       {"unknown command of queue", {"queue", "lsit"}, "did you mean \"list\"?"},
+      {"unknown command of queue dead", {"queue", "dead", "shwo"}, "did you mean \"show\"?"},
+      {"no --held for dead letters", {"queue", "dead", "list", "--held"}, "--held"},
       {"queue alone", {"queue"}, "--help"},
       {"unknown option", {"run", "--verbose"}, "--verbose"},
       {"option of another command", {"run", "--json"}, "--json"},
@@ -88,9 +104,8 @@ TEST(CommandLine, RefusesAndSaysWhatToDo) {
 TEST(CommandLine, EveryCommandHasHelpWithExamples) {
   for (const Command& command : commands()) {
     Words words;
-    const auto space = command.name.find(' ');
-    words.emplace_back(command.name.substr(0, space));
-    if (space != std::string_view::npos) words.emplace_back(command.name.substr(space + 1));
+    std::istringstream name{std::string(command.name)};
+    for (std::string word; name >> word;) words.push_back(word);
     words.emplace_back("--help");
     const Invocation invocation = parse(words);
     EXPECT_EQ(invocation.command, nullptr) << command.name;
@@ -141,6 +156,22 @@ TEST_F(QueueText, RowsStandUnderTheirHeads) {
   EXPECT_THAT(row, HasSubstr("in 4m12s"));
   EXPECT_THAT(queue_table_row(object(R"({"id":"X","reverse_path":"","in_delivery":true})"), now_),
               testing::AllOf(HasSubstr("under way"), HasSubstr("<> (a report)")));
+}
+
+TEST_F(QueueText, WhatAChangeCameTo) {
+  ChangeSum sum;
+  sum.add(object(R"({"chosen":4,"changed":2,"missing":["M"],
+                     "unchanged":[{"id":"A","why":"in_delivery"},{"id":"B","why":"held"}]})"));
+  EXPECT_TRUE(sum.incomplete());
+  sum.add(object(R"({"chosen":1,"changed":1,"missing":[],"unchanged":[]})"));
+  const std::string text = sum.text("removed");
+  EXPECT_THAT(text, HasSubstr("3 messages removed\n"));
+  EXPECT_THAT(text, HasSubstr("being delivered just now; run this again for them\n  A\n"));
+  EXPECT_THAT(text, HasSubstr("1 message not there:\n  M\n"));
+  EXPECT_EQ(sum.json().at("changed").as_uint64(), 3U);
+  ChangeSum odd;
+  odd.add(object(R"({"chosen":"x","unchanged":[7],"missing":{}})"));
+  EXPECT_FALSE(odd.incomplete());
 }
 
 TEST_F(QueueText, MessageWithItsRecipients) {

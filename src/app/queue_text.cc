@@ -74,7 +74,8 @@ std::string queue_table_head() {
 }
 
 std::string queue_table_row(const object& message, WallTime now) {
-  const std::string next = flag_of(message, "in_delivery")
+  const std::string next = flag_of(message, "held") ? "held"
+                           : flag_of(message, "in_delivery")
                                ? "under way"
                                : time_until(text_of(message, "next_attempt"), now);
   return fmt::format("{:<13}  {:>10}  {:>11}  {:>11}  {:>4}  {}\n", text_of(message, "id"),
@@ -96,6 +97,7 @@ std::string queue_message_text(const object& message, WallTime now) {
                             text_of(message, "client"), text_of(message, "helo"),
                             text_of(message, "protocol")));
   add("bytes", fmt::to_string(number_of(message, "bytes")));
+  if (flag_of(message, "held")) add("state", "held; `postern queue release` frees it");
   const auto* recipients = message.if_contains("recipients");
   if (recipients == nullptr || !recipients->is_array()) return text;
   for (const auto& entry : recipients->get_array()) {
