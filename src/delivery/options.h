@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "delivery/route.h"
+#include "dsn/wording.h"
 #include "smtp/client_machine.h"
 
 namespace postern::delivery {
@@ -41,6 +42,7 @@ struct DeliveryOptions {
   std::vector<Route> routes;
 
   std::uint64_t report_content_bytes_max = 64 * 1024;  ///< larger originals: only their header
+  std::vector<dsn::Wording> report_wordings;           ///< the languages of reports; none: English
 };
 
 }  // namespace postern::delivery

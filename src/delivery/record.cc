@@ -153,11 +153,13 @@ io::Task<queue::NewMessage> Recorder::report(const queue::Lease& lease,
   facts.unique = fmt::format("{:016x}", around_.world.entropy.next_u64());
   facts.now = around_.world.clock.wall_now();
   facts.arrived = message.provenance.arrived;
-  facts.received_from = message.provenance.client_name.empty() ? message.provenance.helo
-                                                               : message.provenance.client_name;
+  facts.received_from = message.provenance.helo;
+  facts.received_address = message.provenance.client.text();
   facts.envelope_id = message.envelope.envelope_id;
   facts.queue_id = message.id.text();
   facts.dsn_return = message.envelope.dsn_return;
+  facts.smtputf8 = message.envelope.smtputf8;
+  facts.wordings = options.report_wordings;
   facts.recipients = std::move(results);
   facts.content = content;
   facts.content_complete = content.size() == message.content_bytes;
@@ -170,6 +172,7 @@ io::Task<queue::NewMessage> Recorder::report(const queue::Lease& lease,
   sender.address = message.envelope.reverse_path;
   report.envelope.recipients.push_back(std::move(sender));
   report.envelope.body = composed.body;
+  report.envelope.smtputf8 = composed.smtputf8;
   report.provenance.helo = options.hostname;
   report.provenance.protocol = "report";
   report.provenance.arrived = facts.now;
