@@ -125,6 +125,61 @@ TEST_F(CrashTest, AReportAndItsCauseAreOneCommit) {
   EXPECT_EQ(everything(), (std::map<std::string, int>{{"report", 1}}));
 }
 
+// At any moment of each change by the administrator the message is in exactly one place, whole;
+// what was acknowledged stands.
+TEST_F(CrashTest, AnAdministratorsChangeIsDoneOrNot) {
+  struct Change {
+    Command command;
+    bool dead_before = false;
+    bool held_before = false;
+  };
+  const std::vector<Change> changes = {{.command = Command::hold},
+                                       {.command = Command::remove},
+                                       {.command = Command::release, .held_before = true},
+                                       {.command = Command::retry, .dead_before = true},
+                                       {.command = Command::remove, .dead_before = true}};
+  const std::string content = "message" + std::string(200'000, '.');
+  for (const Change& change : changes) {
+    int done = 0;
+    for (int step = 0; step < 24; ++step) {
+      const MessageId id = *enqueue({"a@x.example"}, content);
+      Walk walk;
+      walk.ids = {id};
+      if (change.held_before) ASSERT_TRUE(act(Command::hold, walk));
+      if (change.dead_before) {
+        auto work = lease("x.example");
+        ASSERT_TRUE(complete(std::move(*work), {outcome(0, RecipientState::dead)}));
+        walk.box = Box::dead;
+      }
+      ASSERT_TRUE(sim.run_for(std::chrono::seconds(2)));  // synced
+      Result<Acted> acted = our_failure(Cause::cancelled, "not ended");
+      host.spawn("change", act_task(change.command, walk, &acted));
+      ASSERT_TRUE(sim.run_for(std::chrono::microseconds(step * 500)));
+      const bool acknowledged = acted.has_value();
+      done += acknowledged ? 1 : 0;
+      crash(static_cast<std::size_t>(step % 2));
+      start();
+      const bool queued = show(id) != nullptr;
+      const bool dead = show(id, Box::dead) != nullptr;
+      ASSERT_FALSE(queued && dead);
+      if (change.command == Command::remove) {
+        if (acknowledged) ASSERT_FALSE(queued || dead);
+      } else {
+        ASSERT_TRUE(queued || dead) << step;
+      }
+      if (queued) ASSERT_EQ(*export_content(id), content);
+      if (dead) ASSERT_EQ(*export_content(id, Box::dead), content);
+      if (acknowledged && change.command == Command::hold) ASSERT_TRUE(show(id)->held);
+      if (acknowledged && change.command == Command::release) ASSERT_FALSE(show(id)->held);
+      if (acknowledged && change.command == Command::retry) ASSERT_TRUE(queued);
+      walk.box = dead ? Box::dead : Box::queue;
+      ASSERT_TRUE(act(Command::remove, walk));
+    }
+    EXPECT_GT(done, 0);
+    EXPECT_LT(done, 24);
+  }
+}
+
 TEST_F(CrashTest, ALargeReportHasItsFile) {
   ASSERT_TRUE(enqueue({"a@x.example"}, "message 1"));
   auto work = lease("x.example");
