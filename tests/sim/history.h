@@ -148,6 +148,7 @@ struct Promises {
   Duration silent_session_max{};  ///< by when a session of a silent client has ended
   /// Nothing but next hops that refuse or are away, so that pauses can be measured.
   bool exact_retries = false;
+  bool busy_next_hops = false;  ///< they refuse also before RCPT
 };
 
 /// Everything that a run of a town left for the checkers. Plain values: a test of the checkers

@@ -144,9 +144,8 @@ bool success_untold(const History& history, const Mail& mail, const SentRecipien
   if (!arrived) return false;
   for (const Report& report : history.reports)
     for (const ReportedRecipient& said : report.recipients)
-      if (said.final_recipient == sent.address && said.action != "failed" &&
-          said.action != "delayed")
-        return false;
+      // Also one of failure: after a crash the gateway may not know of the copy that arrived.
+      if (said.final_recipient == sent.address && said.action != "delayed") return false;
   // The report itself may not have found its way.
   return std::ranges::none_of(history.outcomes, [&mail](const Outcome& outcome) {
     return outcome.recipient == mail.reverse_path && outcome.kind == Outcome::Kind::bounced;

@@ -139,7 +139,8 @@ Findings ill_timed(const History& history) {
     for (const SentRecipient& sent : mail.recipients) {
       check_lifetime(history, mail, sent, out);
       check_delay_told(history, mail, sent, out);
-      if (!history.promises.exact_retries) continue;
+      // Who is refused before RCPT came as well, and is not seen here.
+      if (!history.promises.exact_retries || history.promises.busy_next_hops) continue;
       const auto of = attempts.find(sent.address);
       check_return(history, mail, sent, of == attempts.end() ? std::vector<Attempt>() : of->second,
                    out);

@@ -129,6 +129,7 @@ void Town::promise() {
   history.promises.connections_max = plan.connections_per_destination_max;
   history.promises.silent_session_max = silent_session_max;
   history.promises.exact_retries = plan.exact_retries();
+  history.promises.busy_next_hops = plan.busy_next_hops;
 }
 
 // Whatever still runs, as in a run that did not heal, ends before what it refers to.

@@ -65,6 +65,7 @@ Upstream::Upstream(io::SimHost& host, Endpoint gateway, const Plan& plan, Histor
       plan_(plan),
       history_(history),
       dice_(plan.seed * 8 + 3),
+      faults_end_(world_.clock.now() + plan.fault_time),
       tasks_(world_.executor, world_.clock, tasks_max) {
   make_mails();
 }
@@ -80,7 +81,10 @@ std::vector<IpAddress> Upstream::addresses() {
 }
 
 Duration Upstream::slower(Duration duration) const {
-  return Duration(static_cast<Duration::rep>(static_cast<double>(duration.count()) * plan_.pace()));
+  const auto longer =
+      Duration(static_cast<Duration::rep>(static_cast<double>(duration.count()) * plan_.pace()));
+  const SteadyTime end = std::max(world_.clock.now(), faults_end_) + duration;
+  return std::min(longer, end - world_.clock.now());
 }
 
 std::string Upstream::mail_command(const Mail& mail, bool dsn) const {

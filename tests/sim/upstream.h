@@ -49,6 +49,7 @@ class Upstream {
   [[nodiscard]] SteadyTime next_time(ClientKind kind) const;
   bool done(ClientKind kind) const;
   [[nodiscard]] static bool is_over(const Mail& mail);
+  /// As much longer as the plan takes, while its faults last.
   [[nodiscard]] Duration slower(Duration duration) const;
   io::Task<> work(ClientKind kind, Dice dice);
   io::Task<> session(ClientKind kind, Dice& dice);
@@ -69,6 +70,7 @@ class Upstream {
   Plan plan_;
   History& history_;
   Dice dice_;
+  SteadyTime faults_end_;
   std::function<void()> sent_ = [] {};
   std::map<ClientKind, std::vector<Errand>> errands_;
   io::TaskGroup tasks_;
