@@ -146,9 +146,11 @@ bool success_untold(const History& history, const Mail& mail, const SentRecipien
     for (const ReportedRecipient& said : report.recipients)
       // Also one of failure: after a crash the gateway may not know of the copy that arrived.
       if (said.final_recipient == sent.address && said.action != "delayed") return false;
-  // The report itself may not have found its way.
-  return std::ranges::none_of(history.outcomes, [&mail](const Outcome& outcome) {
-    return outcome.recipient == mail.reverse_path && outcome.kind == Outcome::Kind::bounced;
+  // The report itself may not have found its way; or the copy that arrived was not recorded, and
+  // the message was given up in the end.
+  return std::ranges::none_of(history.outcomes, [&](const Outcome& outcome) {
+    return outcome.kind == Outcome::Kind::bounced &&
+           (outcome.recipient == mail.reverse_path || outcome.recipient == sent.address);
   });
 }
 
