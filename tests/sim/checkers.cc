@@ -164,6 +164,7 @@ std::map<std::string, std::uint64_t> sums_of(const History& history) {
   sums["reports taken by the sender"] = history.reports.size();
   sums["crashes"] = history.crashes.size();
   sums["events"] = history.events;
+  sums["messages changed by the administrator"] = history.commands;
   for (const Outcome& outcome : history.outcomes) {
     if (outcome.kind == Outcome::Kind::dead) ++sums["recipients given up, nobody to tell"];
     if (outcome.kind == Outcome::Kind::bounced) ++sums["recipients given up"];

@@ -17,6 +17,7 @@ constexpr std::size_t kills_max = 12;
 
 Director::Director(Town& town)
     : town_(town),
+      clerk_(town.history),
       end_(town.sim.now() + town.plan.fault_time),
       moment_(town.director.clock()),
       killed_(town.director.clock()) {
@@ -43,6 +44,7 @@ void Director::start() {
   if (plan.dns_failures) spawn("fail dns", fail_dns(Dice(dice.next())));
   if (plan.flaky_next_hops || plan.busy_next_hops) spawn("annoy", annoy(Dice(dice.next())));
   if (plan.clock_jumps) spawn("jump clock", jump_clock(Dice(dice.next())));
+  if (plan.administration) spawn("administrate", administrate(Dice(dice.next())));
   if (plan.outages) spawn("take away", take_away(Dice(dice.next())));
 }
 
@@ -166,6 +168,21 @@ io::Task<> Director::take_away(Dice dice) {
     town_.set_away(hop, true, dice.one_in(2) ? io::ConnectRule::refuse : io::ConnectRule::hang);
     co_await pause(dice, minutes(dice.one_in(2) ? 2 : 18));
     town_.set_away(hop, false, io::ConnectRule::allow);
+  }
+}
+
+// The commands run on the gateway and end with it, as they do when somebody kills it.
+io::Task<> Director::administrate(Dice dice) {
+  while (!over()) {
+    co_await pause(dice, minutes(2));
+    if (server::Server* server = town_.running_gateway(); server != nullptr && !over())
+      CHECK(town_.gateway_host().spawn("clerk", clerk_.act(server->queue(), Dice(dice.next()))));
+  }
+  // What is held then would stay for ever.
+  while (!clerk_.all_released()) {
+    if (server::Server* server = town_.running_gateway())
+      CHECK(town_.gateway_host().spawn("clerk", clerk_.release_all(server->queue())));
+    co_await town_.director.clock().sleep_for(seconds(5));
   }
 }
 

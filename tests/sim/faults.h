@@ -1,5 +1,6 @@
 #pragma once
 
+#include "clerk.h"
 #include "dice.h"
 #include "io/notify.h"
 #include "io/task_group.h"
@@ -33,6 +34,7 @@ class Director {
   io::Task<> fail_files(Dice dice);
   io::Task<> jump_clock(Dice dice);
   io::Task<> take_away(Dice dice);
+  io::Task<> administrate(Dice dice);
   io::Task<> fail_store(Dice dice);
   io::Task<> fill_disk(Dice dice);
   io::Task<> break_connections(Dice dice);
@@ -44,6 +46,7 @@ class Director {
   io::Task<> watch();
 
   Town& town_;
+  Clerk clerk_;
   SteadyTime end_;
   io::Notify moment_;
   io::Notify killed_;

@@ -166,6 +166,7 @@ struct History {
 
   Promises promises;
   std::vector<SteadyTime> crashes;
+  std::uint64_t commands = 0;        ///< messages that the administrator's commands changed
   std::uint32_t store_failures = 0;  ///< commits and file operations that were made to fail
   std::multimap<std::string, SteadyTime> outcomes_unrecorded;  ///< by id, as the gateway says
   Duration clock_forward{};  ///< how far its wall clock was set, all together
