@@ -80,12 +80,6 @@ void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
     app.footer("Examples:\n" + std::string(command.examples) + "\n" + exit_codes);
 }
 
-std::string group_summary(std::string_view group) {
-  return group == "lab"
-             ? "Mail flows of several servers in virtual time: who reports what, and when"
-             : "Look at the running server's queue and change it";
-}
-
 /// The words that may stand behind `group`, which is empty or ends in a space.
 std::vector<std::string> known_words(std::span<const Command> commands, const std::string& group) {
   std::vector<std::string> known;

@@ -9,6 +9,7 @@
 
 #include "app/command_line.h"
 #include "app/configuration.h"
+#include "app/flow_commands.h"
 #include "app/lab_commands.h"
 #include "app/queue_commands.h"
 #include "app/run.h"
@@ -62,7 +63,7 @@ ExitCode run_or_check(const Arguments& arguments) {
   return arguments.check_only ? check(arguments) : run(arguments);
 }
 
-constexpr std::array<Command, 19> table{{
+constexpr std::array<Command, 23> table{{
     {"run",
      "Run the server until SIGTERM; SIGHUP reloads the configuration",
      "  postern run\n  postern run --config ./postern.toml\n",
@@ -149,6 +150,27 @@ constexpr std::array<Command, 19> table{{
      {},
      demo},
     {"play", "Start the same little world as a server to play with", "  postern play\n", {}, play},
+    {"lab list",
+     "List the mail flows that come with this program",
+     "  postern lab list\n",
+     {},
+     lab_list},
+    {"lab show",
+     "Print the file of one",
+     "  postern lab show kb > mine.toml\n",
+     {.scenario = true},
+     lab_show},
+    {"lab profiles",
+     "List the mail servers that the lab can play: when they try again, report and give up",
+     "  postern lab profiles\n",
+     {.profiles_file = true},
+     lab_profiles},
+    {"lab run",
+     "Let a mail flow happen in virtual time and tell who reports what, and when",
+     "  postern lab run kb\n  postern lab run kb --profile exchange\n"
+     "  postern lab run kb --profile all\n  postern lab run ./mine.toml --watch\n",
+     {.scenario = true, .profiles_file = true, .lab_run = true},
+     lab_run},
     {"version", "Print the version", "  postern version\n", {}, print_version},
 }};
 

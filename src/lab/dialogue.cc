@@ -34,7 +34,8 @@ io::Task<Result<DialogueReply>> Dialogue::content(std::string_view content) {
   std::string sent;
   while (!content.empty()) {
     const auto end = content.find('\n');
-    const std::string_view line = content.substr(0, end);
+    std::string_view line = content.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
     const std::string stuffed = (line.starts_with('.') ? "." : "") + std::string(line);
     transcript_ += "C: " + stuffed + "\n";
     sent += stuffed + "\r\n";

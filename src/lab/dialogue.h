@@ -28,7 +28,7 @@ class Dialogue {
   /// Sends a command line (CRLF is added) and reads the reply.
   io::Task<Result<DialogueReply>> command(std::string line);
   /// Sends content after a 354, dot-stuffed, with its end, and reads the reply. Lines of `content`
-  /// end in LF; shown whole.
+  /// end in LF or CRLF; shown whole.
   io::Task<Result<DialogueReply>> content(std::string_view content);
 
   [[nodiscard]] const std::string& transcript() const { return transcript_; }

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <deque>
-#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -10,9 +10,8 @@
 
 #include "base/result.h"
 #include "io/notify.h"
-#include "io/task_group.h"
 #include "io/world.h"
-#include "smtp/server_machine.h"
+#include "lab/receiver.h"
 
 namespace postern::lab {
 
@@ -29,7 +28,6 @@ struct Letter {
 class MailboxServer {
  public:
   static constexpr std::size_t letters_max = 100;
-  static constexpr std::size_t sessions_max = 50;
 
   MailboxServer(const io::World& world, std::string hostname, std::set<std::string> mailboxes);
   ~MailboxServer();
@@ -46,26 +44,15 @@ class MailboxServer {
   void on_letter(std::function<void(const Letter&)> listener) { listener_ = std::move(listener); }
 
  private:
-  struct Transaction {
-    std::string reverse_path;
-    std::vector<std::string> recipients;
-    std::string content;
-  };
-  io::Task<> accept_all();
-  io::Task<> serve(std::shared_ptr<io::Stream> stream);
-  io::Task<bool> act(smtp::ServerMachine& machine, io::Stream& stream, Transaction& transaction);
-  void answer_recipient(smtp::ServerMachine& machine, const smtp::ServerMachine::CheckRcpt& check);
-  void keep(Transaction& transaction);
+  std::optional<smtp::Reply> check(const std::string& address) const;
+  void keep(Received received);
 
   io::World world_;
-  smtp::ServerOptions options_;
   std::set<std::string> mailboxes_;  // lower case
-  std::unique_ptr<io::Listener> listener_socket_;
-  std::set<std::shared_ptr<io::Stream>> streams_;
   std::deque<Letter> letters_;
   std::function<void(const Letter&)> listener_;
   io::Notify arrived_;
-  io::TaskGroup tasks_;
+  Receiver receiver_;
 };
 
 }  // namespace postern::lab

@@ -56,11 +56,21 @@ void Section::wrong_kind(std::string_view key, const TomlValue& value, std::stri
 }
 
 void Section::text(std::string_view key, std::string& into) {
+  text_of(key, into, "");
+}
+
+void Section::paragraph(std::string_view key, std::string& into) {
+  text_of(key, into, "\n\t");
+}
+
+void Section::text_of(std::string_view key, std::string& into, std::string_view controls_allowed) {
   const TomlEntry* entry = find(key);
   if (entry == nullptr) return;
   const auto* text = std::get_if<std::string>(&entry->value.value);
   if (text == nullptr) return wrong_kind(key, entry->value, "a string in quotes");
-  if (std::ranges::any_of(*text, [](char c) { return static_cast<unsigned char>(c) < 0x20; }))
+  if (std::ranges::any_of(*text, [controls_allowed](char c) {
+        return static_cast<unsigned char>(c) < 0x20 && !controls_allowed.contains(c);
+      }))
     return problem(key, {"holds a control character", "remove it"});
   into = *text;
 }
@@ -84,6 +94,28 @@ void Section::integer(std::string_view key, std::uint64_t& into, std::uint64_t m
     return problem(key, {fmt::format("{} is out of range", *number),
                          fmt::format("give a number from {} to {}", min, max)});
   into = static_cast<std::uint64_t>(*number);
+}
+
+void Section::integers(std::string_view key, std::vector<std::uint64_t>& into,
+                       std::size_t count_max, std::uint64_t min, std::uint64_t max) {
+  const TomlEntry* entry = find(key);
+  if (entry == nullptr) return;
+  const auto* array = std::get_if<TomlArray>(&entry->value.value);
+  if (array == nullptr || array->size() > count_max)
+    return wrong_kind(key, entry->value,
+                      fmt::format("a list of at most {} whole numbers", count_max));
+  std::vector<std::uint64_t> values;
+  for (const TomlValue& element : *array) {
+    const auto* number = std::get_if<std::int64_t>(&element.value);
+    if (number == nullptr || *number < 0 || static_cast<std::uint64_t>(*number) < min ||
+        static_cast<std::uint64_t>(*number) > max)
+      return problem_at(element.place, key,
+                        {"holds something that is no whole number in range",
+                         fmt::format("give numbers from {} to {}", min, max)},
+                        Weight::error);
+    values.push_back(static_cast<std::uint64_t>(*number));
+  }
+  into = std::move(values);
 }
 
 void Section::duration(std::string_view key, Duration& into, Duration min, Duration max) {

@@ -46,8 +46,13 @@ class Section {
       : name_(std::move(name)), place_(place), table_(table), findings_(findings) {}
 
   void text(std::string_view key, std::string& into);
+  /// The same with several lines.
+  void paragraph(std::string_view key, std::string& into);
   void flag(std::string_view key, bool& into);
   void integer(std::string_view key, std::uint64_t& into, std::uint64_t min, std::uint64_t max);
+  /// A list of whole numbers.
+  void integers(std::string_view key, std::vector<std::uint64_t>& into, std::size_t count_max,
+                std::uint64_t min, std::uint64_t max);
   void duration(std::string_view key, Duration& into, Duration min, Duration max);
 
   /// One of a few words.
@@ -105,9 +110,11 @@ class Section {
   void finish();
 
   [[nodiscard]] bool present() const { return table_ != nullptr; }
+  [[nodiscard]] Place place() const { return place_; }
 
  private:
   const TomlEntry* find(std::string_view key);
+  void text_of(std::string_view key, std::string& into, std::string_view controls_allowed);
   void problem_at(Place place, std::string_view key, Objection objection, Weight weight);
   void wrong_kind(std::string_view key, const TomlValue& value, std::string_view wanted);
   std::optional<std::size_t> choice_index(std::string_view key,

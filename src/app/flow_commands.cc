@@ -1,0 +1,175 @@
+#include "app/flow_commands.h"
+
+#include <cstdio>
+#include <fmt/format.h>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "lab/embedded.h"
+#include "lab/flow_run.h"
+#include "lab/flow_text.h"
+
+namespace postern::app {
+namespace {
+
+constexpr std::size_t file_bytes_max = std::size_t{4} << 20;
+
+void print_error(std::string_view text) {
+  fmt::print(stderr, "postern lab: {}\n", text);
+}
+
+void print_problems(const std::vector<settings::Diagnostic>& diagnostics) {
+  for (const settings::Diagnostic& diagnostic : diagnostics)
+    fmt::print(stderr, "{}\n", diagnostic.text());
+}
+
+std::optional<std::string> read_file(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return std::nullopt;
+  std::string text(file_bytes_max + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > file_bytes_max) return std::nullopt;
+  return text;
+}
+
+std::optional<lab::Profiles> load_profiles(const Arguments::Lab& arguments) {
+  if (arguments.profiles_file.empty()) return lab::shipped_profiles_read();
+  const auto text = read_file(arguments.profiles_file);
+  if (!text) {
+    print_error(
+        fmt::format("cannot read {}; give a file in the form of `postern lab profiles "
+                    "--json`'s source, see docs/lab.md",
+                    arguments.profiles_file));
+    return std::nullopt;
+  }
+  lab::Profiles profiles = lab::read_profiles(*text, arguments.profiles_file);
+  print_problems(profiles.diagnostics);
+  if (settings::has_errors(profiles.diagnostics)) return std::nullopt;
+  return profiles;
+}
+
+/// A scenario's text, shipped or from a file, and what it is called.
+struct ScenarioText {
+  std::string name;
+  std::string text;
+};
+
+std::optional<ScenarioText> find_scenario(const std::string& name) {
+  std::vector<std::string> known;
+  for (const lab::EmbeddedText& shipped : lab::shipped_scenarios()) {
+    if (shipped.name == name) return ScenarioText{name + ".toml", std::string(shipped.text)};
+    known.emplace_back(shipped.name);
+  }
+  if (const auto text = read_file(name)) return ScenarioText{name, *text};
+  const std::string_view meant = settings::nearest(name, known);
+  print_error(fmt::format("there is no scenario \"{}\", and no such file; {}", name,
+                          meant.empty() ? "`postern lab list` shows what there is"
+                                        : fmt::format("did you mean \"{}\"?", meant)));
+  return std::nullopt;
+}
+
+std::optional<lab::Scenario> load_scenario(const std::string& name, const lab::Profiles& profiles) {
+  const auto text = find_scenario(name);
+  if (!text) return std::nullopt;
+  lab::ReadScenario read = lab::read_scenario(text->text, text->name, profiles);
+  print_problems(read.diagnostics);
+  if (settings::has_errors(read.diagnostics)) return std::nullopt;
+  return std::move(read.scenario);
+}
+
+void print_flow(const lab::FinishedFlow& finished, const lab::Profiles& profiles,
+                lab::Detail detail) {
+  fmt::print(
+      "{}\nWhat happens\n{}\n{}\nWhat had to come out\n{}",
+      lab::flow_heading(*finished.flow, profiles), lab::flow_timeline(*finished.flow, detail),
+      lab::flow_account(*finished.flow, finished.account), lab::flow_verdicts(finished.verdicts));
+}
+
+/// The profiles to run with; empty: the scenario's own.
+std::optional<std::vector<const lab::Profile*>> wanted_profiles(const std::string& name,
+                                                                const lab::Scenario& scenario,
+                                                                const lab::Profiles& profiles) {
+  std::vector<const lab::Profile*> wanted;
+  if (name.empty()) return wanted;
+  if (scenario.upstream.empty()) {
+    print_error("this scenario names no server as its `upstream`, so --profile has none to change");
+    return std::nullopt;
+  }
+  for (const lab::Profile& profile : profiles.all)
+    if (name == "all" || profile.name == name) wanted.push_back(&profile);
+  if (!wanted.empty()) return wanted;
+  const std::string_view meant = settings::nearest(name, profiles.names());
+  print_error(fmt::format("there is no profile \"{}\"; {}", name,
+                          meant.empty() ? "`postern lab profiles` shows them"
+                                        : fmt::format("did you mean \"{}\"?", meant)));
+  return std::nullopt;
+}
+
+}  // namespace
+
+ExitCode lab_list(const Arguments&) {
+  for (const lab::EmbeddedText& shipped : lab::shipped_scenarios()) {
+    const auto read =
+        lab::read_scenario(shipped.text, std::string(shipped.name), lab::shipped_profiles_read());
+    fmt::print("{:<24} {}\n", shipped.name, read.scenario.title);
+  }
+  return ExitCode::ok;
+}
+
+ExitCode lab_show(const Arguments& arguments) {
+  const auto found = find_scenario(arguments.lab.scenario);
+  if (!found) return ExitCode::wrong_usage;
+  fmt::print("{}", found->text);
+  return ExitCode::ok;
+}
+
+ExitCode lab_profiles(const Arguments& arguments) {
+  const auto profiles = load_profiles(arguments.lab);
+  if (!profiles) return ExitCode::wrong_usage;
+  fmt::print("{:<16} {:<36} {:>8}  {:>12}  {:>12}  {:<6}  {:<8} {}\n", "profile", "product",
+             "attempts", "first sign", "gives up", "quotes", "sure by", "from");
+  for (const lab::Profile& profile : profiles->all)
+    fmt::print("{:<16} {:<36} {:>8}  {:>12}  {:>12}  {:<6}  {:<8} {}\n", profile.name,
+               profile.product, profile.attempts().size(),
+               profile.reports ? lab::format_since(profile.first_sign()) : "never",
+               lab::format_since(profile.give_up),
+               !profile.reports       ? ""
+               : profile.quotes_reply ? "yes"
+                                      : "no",
+               lab::confidence_name(profile.confidence), profile.report_from);
+  return ExitCode::ok;
+}
+
+ExitCode lab_run(const Arguments& arguments) {
+  const auto profiles = load_profiles(arguments.lab);
+  if (!profiles) return ExitCode::wrong_usage;
+  const auto scenario = load_scenario(arguments.lab.scenario, *profiles);
+  if (!scenario) return ExitCode::wrong_usage;
+  const auto wanted = wanted_profiles(arguments.lab.profile, *scenario, *profiles);
+  if (!wanted) return ExitCode::wrong_usage;
+  std::vector<lab::Scenario> scenarios;
+  for (const lab::Profile* profile : *wanted)
+    scenarios.push_back(lab::with_profile(*scenario, *profile));
+  if (scenarios.empty()) scenarios.push_back(*scenario);
+  std::vector<lab::FinishedFlow> finished;
+  bool good = true;
+  for (const lab::Scenario& one : scenarios) {
+    auto flow = lab::run_flow(one, *profiles, arguments.lab.seed);
+    if (!flow) {
+      print_error(flow.error().what);
+      return ExitCode::failed;
+    }
+    good = good && flow->good();
+    finished.push_back(*std::move(flow));
+  }
+  if (arguments.lab.profile == "all")
+    fmt::print("{}", lab::flow_table(finished, *profiles));
+  else
+    print_flow(finished.front(), *profiles,
+               arguments.lab.all ? lab::Detail::all : lab::Detail::summed_up);
+  return good ? ExitCode::ok : ExitCode::failed;
+}
+
+}  // namespace postern::app

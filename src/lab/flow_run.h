@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lab/account.h"
+#include "lab/expectations.h"
+#include "lab/flow.h"
+
+namespace postern::lab {
+
+/// A flow that is over, and what there is to say of it.
+struct FinishedFlow {
+  std::unique_ptr<Flow> flow;
+  Account account;
+  std::vector<Verdict> verdicts;
+  std::string upstream_profile;  ///< of the scenario's upstream server; may be empty
+
+  [[nodiscard]] bool good() const;
+};
+
+/// The scenario with another profile for its upstream server; time is enough for that profile. Of
+/// what the scenario expects nothing is left then: it holds for its own profile.
+Scenario with_profile(Scenario scenario, const Profile& profile);
+
+/// What there is to say of a flow that is over.
+FinishedFlow finish(std::unique_ptr<Flow> flow, const Profiles& profiles);
+
+/// Starts a flow and lets all its time pass at once.
+Result<FinishedFlow> run_flow(const Scenario& scenario, const Profiles& profiles,
+                              std::uint64_t seed);
+
+/// One line for each flow: profile, attempts, first sign to the user, report, from whom.
+std::string flow_table(const std::vector<FinishedFlow>& flows, const Profiles& profiles);
+
+}  // namespace postern::lab
