@@ -43,6 +43,7 @@ rocksdb::Options database_options(const RocksdbOptions& options) {
   out.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   out.keep_log_file_num = 2;
   out.max_log_file_size = 1 << 20;
+  if (options.environment != nullptr) out.env = options.environment;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));

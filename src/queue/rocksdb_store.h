@@ -9,6 +9,7 @@
 
 namespace rocksdb {
 class DB;
+class Env;
 class Iterator;
 class Status;
 }  // namespace rocksdb
@@ -21,6 +22,7 @@ struct RocksdbOptions {
   std::uint64_t wal_bytes_max = 256 << 20;
   int open_files_max = 256;
   int background_jobs_max = 2;  ///< threads of RocksDB's own: one flush, one compaction
+  rocksdb::Env* environment = nullptr;  ///< its files; null: the system's. Outlives the store
 };
 
 /// The store on disk. One caller at a time (the queue's worker). After a failed commit the database
