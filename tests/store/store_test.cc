@@ -136,7 +136,6 @@ TEST(RealStore, ABitThatRotsIsToldOfAndTakesNoMoreThanItsBlock) {
     const Result<> begun = lives.begin();
     if (!begun) {
       EXPECT_EQ(begun.error().cause, Cause::damaged) << begun.error().what;
-      EXPECT_NE(begun.error().what.find("damaged"), std::string::npos) << begun.error().what;
       ++refused_to_start;
       continue;
     }
