@@ -163,13 +163,13 @@ constexpr std::array<Command, 23> table{{
     {"lab profiles",
      "List the mail servers that the lab can play: when they try again, report and give up",
      "  postern lab profiles\n",
-     {.profiles_file = true},
+     {.json = true, .profiles_file = true},
      lab_profiles},
     {"lab run",
      "Let a mail flow happen in virtual time and tell who reports what, and when",
      "  postern lab run kb\n  postern lab run kb --profile exchange\n"
      "  postern lab run kb --profile all\n  postern lab run ./mine.toml --watch\n",
-     {.scenario = true, .profiles_file = true, .lab_run = true},
+     {.json = true, .scenario = true, .profiles_file = true, .lab_run = true},
      lab_run},
     {"version", "Print the version", "  postern version\n", {}, print_version},
 }};

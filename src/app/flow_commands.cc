@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "lab/embedded.h"
+#include "lab/flow_json.h"
 #include "lab/flow_run.h"
 #include "lab/flow_text.h"
 
@@ -87,6 +88,20 @@ void print_flow(const lab::FinishedFlow& finished, const lab::Profiles& profiles
       lab::flow_account(*finished.flow, finished.account), lab::flow_verdicts(finished.verdicts));
 }
 
+void print_flows(const Arguments& arguments, const std::vector<lab::FinishedFlow>& finished,
+                 const lab::Profiles& profiles) {
+  const Arguments::Lab& lab = arguments.lab;
+  const bool several = lab.profile == "all";
+  if (arguments.json && several)
+    fmt::print("{}\n", lab::flows_json(finished, lab.scenario, lab.seed));
+  else if (arguments.json)
+    fmt::print("{}\n", lab::flow_json(finished.front(), lab.scenario, lab.seed));
+  else if (several)
+    fmt::print("{}", lab::flow_table(finished, profiles));
+  else
+    print_flow(finished.front(), profiles, lab.all ? lab::Detail::all : lab::Detail::summed_up);
+}
+
 /// The profiles to run with; empty: the scenario's own.
 std::optional<std::vector<const lab::Profile*>> wanted_profiles(const std::string& name,
                                                                 const lab::Scenario& scenario,
@@ -128,6 +143,10 @@ ExitCode lab_show(const Arguments& arguments) {
 ExitCode lab_profiles(const Arguments& arguments) {
   const auto profiles = load_profiles(arguments.lab);
   if (!profiles) return ExitCode::wrong_usage;
+  if (arguments.json) {
+    fmt::print("{}\n", lab::profiles_json(*profiles));
+    return ExitCode::ok;
+  }
   fmt::print("{:<16} {:<36} {:>8}  {:>12}  {:>12}  {:<6}  {:<8} {}\n", "profile", "product",
              "attempts", "first sign", "gives up", "quotes", "sure by", "from");
   for (const lab::Profile& profile : profiles->all)
@@ -164,11 +183,7 @@ ExitCode lab_run(const Arguments& arguments) {
     good = good && flow->good();
     finished.push_back(*std::move(flow));
   }
-  if (arguments.lab.profile == "all")
-    fmt::print("{}", lab::flow_table(finished, *profiles));
-  else
-    print_flow(finished.front(), *profiles,
-               arguments.lab.all ? lab::Detail::all : lab::Detail::summed_up);
+  print_flows(arguments, finished, *profiles);
   return good ? ExitCode::ok : ExitCode::failed;
 }
 

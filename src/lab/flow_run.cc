@@ -56,29 +56,38 @@ Result<FinishedFlow> run_flow(const Scenario& scenario, const Profiles& profiles
   return finish(std::move(flow), profiles);
 }
 
+FlowRow row_of(const FinishedFlow& finished) {
+  FlowRow row;
+  row.profile = finished.upstream_profile;
+  row.attempts = attempts_of(finished);
+  row.good = finished.good();
+  for (const ReportAccount& report : finished.account.reports) {
+    if (!row.first_sign) row.first_sign = report.at;
+    if (report.kind != "failure" || row.report) continue;
+    row.report = report.at;
+    row.from = report.from;
+    row.by = report.by;
+    row.quotes_reply = report.quotes_reply;
+  }
+  return row;
+}
+
 std::string flow_table(const std::vector<FinishedFlow>& flows, const Profiles& profiles) {
   std::string text = fmt::format("{:<16} {:>8}  {:>12}  {:>12}  {:<6}  {}\n", "profile", "attempts",
                                  "first sign", "report", "quotes", "from");
+  const auto time = [](const std::optional<Duration>& at) {
+    return at ? format_since(*at) : std::string("never");
+  };
   for (const FinishedFlow& finished : flows) {
-    const ReportAccount* first = nullptr;
-    const ReportAccount* failure = nullptr;
-    for (const ReportAccount& report : finished.account.reports) {
-      if (first == nullptr) first = &report;
-      if (report.kind == "failure" && failure == nullptr) failure = &report;
-    }
-    const auto time = [](const ReportAccount* report) {
-      return report == nullptr ? std::string("never") : format_since(report->at);
-    };
-    const auto quotes = [](const ReportAccount* report) {
-      return report == nullptr ? "" : report->quotes_reply ? "yes" : "no";
-    };
-    text += fmt::format("{:<16} {:>8}  {:>12}  {:>12}  {:<6}  {}{}\n", finished.upstream_profile,
-                        attempts_of(finished), time(first), time(failure), quotes(failure),
-                        failure == nullptr ? "nobody" : failure->from,
-                        finished.good() ? "" : "  BROKEN");
-    if (!finished.good())
-      for (const Verdict& verdict : finished.verdicts)
-        if (!verdict.kept) text += fmt::format("    {}: {}\n", verdict.what, verdict.got);
+    const FlowRow row = row_of(finished);
+    text += fmt::format("{:<16} {:>8}  {:>12}  {:>12}  {:<6}  {}{}\n", row.profile, row.attempts,
+                        time(row.first_sign), time(row.report),
+                        !row.report        ? ""
+                        : row.quotes_reply ? "yes"
+                                           : "no",
+                        row.report ? row.from : "nobody", row.good ? "" : "  BROKEN");
+    for (const Verdict& verdict : finished.verdicts)
+      if (!verdict.kept) text += fmt::format("    {}: {}\n", verdict.what, verdict.got);
   }
   text += "\nHow sure the times are: ";
   for (const Profile& profile : profiles.all)

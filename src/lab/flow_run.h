@@ -32,6 +32,19 @@ FinishedFlow finish(std::unique_ptr<Flow> flow, const Profiles& profiles);
 Result<FinishedFlow> run_flow(const Scenario& scenario, const Profiles& profiles,
                               std::uint64_t seed);
 
+/// A flow in short.
+struct FlowRow {
+  std::string profile;
+  std::size_t attempts = 0;
+  std::optional<Duration> first_sign;  ///< to the sender's user; nothing: never
+  std::optional<Duration> report;      ///< of failure
+  std::string from;                    ///< of that
+  std::string by;
+  bool quotes_reply = false;
+  bool good = false;
+};
+FlowRow row_of(const FinishedFlow& finished);
+
 /// One line for each flow: profile, attempts, first sign to the user, report, from whom.
 std::string flow_table(const std::vector<FinishedFlow>& flows, const Profiles& profiles);
 
