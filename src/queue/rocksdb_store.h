@@ -21,7 +21,7 @@ struct RocksdbOptions {
   std::uint64_t block_cache_bytes = 8 << 20;
   std::uint64_t wal_bytes_max = 256 << 20;
   int open_files_max = 256;
-  int background_jobs_max = 2;  ///< threads of RocksDB's own: one flush, one compaction
+  int background_jobs_max = 2;          ///< threads of RocksDB's own: one flush, one compaction
   rocksdb::Env* environment = nullptr;  ///< its files; null: the system's. Outlives the store
 };
 
