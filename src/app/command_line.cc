@@ -20,7 +20,7 @@ void add_lab_options(CLI::App& app, const Command& command, Arguments::Lab& lab)
     app.add_option("SCENARIO", lab.scenario, "A name that `postern lab list` shows, or a file")
         ->required();
   if (command.takes.profiles_file)
-    app.add_option("--profiles", lab.profiles_file, "Profiles of mail servers, instead of ours")
+    app.add_option("--profiles", lab.profiles_file, "Profiles of mail servers, before ours")
         ->type_name("FILE");
   if (!command.takes.lab_run) return;
   app.add_option("--profile", lab.profile, "What the upstream server is; \"all\": a table of all")

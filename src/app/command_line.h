@@ -42,7 +42,7 @@ struct Arguments {
   struct Lab {
     std::string scenario = {};       ///< a shipped one's name, or a file
     std::string profile = {};        ///< of the upstream, instead of the scenario's own; "all"
-    std::string profiles_file = {};  ///< instead of the shipped profiles
+    std::string profiles_file = {};  ///< besides the shipped profiles
     std::uint64_t seed = 1;
     bool all = false;  ///< show every attempt
     bool watch = false;

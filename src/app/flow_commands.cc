@@ -6,6 +6,7 @@
 #include <optional>
 #include <sstream>
 
+#include "app/flow_watch.h"
 #include "lab/embedded.h"
 #include "lab/flow_json.h"
 #include "lab/flow_run.h"
@@ -35,20 +36,29 @@ std::optional<std::string> read_file(const std::string& path) {
   return text;
 }
 
-std::optional<lab::Profiles> load_profiles(const Arguments::Lab& arguments) {
-  if (arguments.profiles_file.empty()) return lab::shipped_profiles_read();
+/// Those that a scenario may name, and those that the user asked for.
+struct LoadedProfiles {
+  lab::Profiles known;
+  lab::Profiles listed;
+};
+
+std::optional<LoadedProfiles> load_profiles(const Arguments::Lab& arguments) {
+  const lab::Profiles& shipped = lab::shipped_profiles_read();
+  if (arguments.profiles_file.empty()) return LoadedProfiles{shipped, shipped};
   const auto text = read_file(arguments.profiles_file);
   if (!text) {
-    print_error(
-        fmt::format("cannot read {}; give a file in the form of `postern lab profiles "
-                    "--json`'s source, see docs/lab.md",
-                    arguments.profiles_file));
+    print_error(fmt::format("cannot read {}; give a file in the form that docs/lab.md describes",
+                            arguments.profiles_file));
     return std::nullopt;
   }
-  lab::Profiles profiles = lab::read_profiles(*text, arguments.profiles_file);
-  print_problems(profiles.diagnostics);
-  if (settings::has_errors(profiles.diagnostics)) return std::nullopt;
-  return profiles;
+  LoadedProfiles loaded;
+  loaded.listed = lab::read_profiles(*text, arguments.profiles_file);
+  print_problems(loaded.listed.diagnostics);
+  if (settings::has_errors(loaded.listed.diagnostics)) return std::nullopt;
+  loaded.known = loaded.listed;
+  for (const lab::Profile& profile : shipped.all)
+    if (loaded.listed.find(profile.name) == nullptr) loaded.known.all.push_back(profile);
+  return loaded;
 }
 
 /// A scenario's text, shipped or from a file, and what it is called.
@@ -89,7 +99,7 @@ void print_flow(const lab::FinishedFlow& finished, const lab::Profiles& profiles
 }
 
 void print_flows(const Arguments& arguments, const std::vector<lab::FinishedFlow>& finished,
-                 const lab::Profiles& profiles) {
+                 const LoadedProfiles& profiles) {
   const Arguments::Lab& lab = arguments.lab;
   const bool several = lab.profile == "all";
   if (arguments.json && several)
@@ -97,9 +107,10 @@ void print_flows(const Arguments& arguments, const std::vector<lab::FinishedFlow
   else if (arguments.json)
     fmt::print("{}\n", lab::flow_json(finished.front(), lab.scenario, lab.seed));
   else if (several)
-    fmt::print("{}", lab::flow_table(finished, profiles));
+    fmt::print("{}", lab::flow_table(finished, profiles.listed));
   else
-    print_flow(finished.front(), profiles, lab.all ? lab::Detail::all : lab::Detail::summed_up);
+    print_flow(finished.front(), profiles.known,
+               lab.all ? lab::Detail::all : lab::Detail::summed_up);
 }
 
 /// The profiles to run with; empty: the scenario's own.
@@ -122,6 +133,26 @@ std::optional<std::vector<const lab::Profile*>> wanted_profiles(const std::strin
   return std::nullopt;
 }
 
+bool may_watch(const Arguments& arguments) {
+  if (!arguments.lab.watch || (!arguments.json && arguments.lab.profile != "all")) return true;
+  print_error("--watch shows one flow, to people; leave --json and --profile all away");
+  return false;
+}
+
+/// Drawn on the terminal when that was asked for and there is one.
+Result<lab::FinishedFlow> run_one(const lab::Scenario& scenario, const lab::Profiles& profiles,
+                                  const Arguments::Lab& arguments) {
+  if (!arguments.watch || !can_watch()) return lab::run_flow(scenario, profiles, arguments.seed);
+  const auto speed = parse_duration(arguments.speed);
+  if (!speed || *speed < seconds(1))
+    return operator_failure(Cause::other,
+                            "--speed wants a duration of a second or more, such as \"6h\"");
+  auto flow = std::make_unique<lab::Flow>(scenario, profiles, arguments.seed);
+  TRY_VOID(flow->start());
+  TRY_VOID(watch_flow(*flow, *speed));
+  return lab::finish(std::move(flow), profiles);
+}
+
 }  // namespace
 
 ExitCode lab_list(const Arguments&) {
@@ -141,15 +172,15 @@ ExitCode lab_show(const Arguments& arguments) {
 }
 
 ExitCode lab_profiles(const Arguments& arguments) {
-  const auto profiles = load_profiles(arguments.lab);
-  if (!profiles) return ExitCode::wrong_usage;
+  const auto loaded = load_profiles(arguments.lab);
+  if (!loaded) return ExitCode::wrong_usage;
   if (arguments.json) {
-    fmt::print("{}\n", lab::profiles_json(*profiles));
+    fmt::print("{}\n", lab::profiles_json(loaded->listed));
     return ExitCode::ok;
   }
   fmt::print("{:<16} {:<36} {:>8}  {:>12}  {:>12}  {:<6}  {:<8} {}\n", "profile", "product",
              "attempts", "first sign", "gives up", "quotes", "sure by", "from");
-  for (const lab::Profile& profile : profiles->all)
+  for (const lab::Profile& profile : loaded->listed.all)
     fmt::print("{:<16} {:<36} {:>8}  {:>12}  {:>12}  {:<6}  {:<8} {}\n", profile.name,
                profile.product, profile.attempts().size(),
                profile.reports ? lab::format_since(profile.first_sign()) : "never",
@@ -162,12 +193,12 @@ ExitCode lab_profiles(const Arguments& arguments) {
 }
 
 ExitCode lab_run(const Arguments& arguments) {
-  const auto profiles = load_profiles(arguments.lab);
-  if (!profiles) return ExitCode::wrong_usage;
-  const auto scenario = load_scenario(arguments.lab.scenario, *profiles);
+  const auto loaded = load_profiles(arguments.lab);
+  if (!loaded) return ExitCode::wrong_usage;
+  const auto scenario = load_scenario(arguments.lab.scenario, loaded->known);
   if (!scenario) return ExitCode::wrong_usage;
-  const auto wanted = wanted_profiles(arguments.lab.profile, *scenario, *profiles);
-  if (!wanted) return ExitCode::wrong_usage;
+  const auto wanted = wanted_profiles(arguments.lab.profile, *scenario, loaded->listed);
+  if (!wanted || !may_watch(arguments)) return ExitCode::wrong_usage;
   std::vector<lab::Scenario> scenarios;
   for (const lab::Profile* profile : *wanted)
     scenarios.push_back(lab::with_profile(*scenario, *profile));
@@ -175,7 +206,7 @@ ExitCode lab_run(const Arguments& arguments) {
   std::vector<lab::FinishedFlow> finished;
   bool good = true;
   for (const lab::Scenario& one : scenarios) {
-    auto flow = lab::run_flow(one, *profiles, arguments.lab.seed);
+    auto flow = run_one(one, loaded->known, arguments.lab);
     if (!flow) {
       print_error(flow.error().what);
       return ExitCode::failed;
@@ -183,7 +214,7 @@ ExitCode lab_run(const Arguments& arguments) {
     good = good && flow->good();
     finished.push_back(*std::move(flow));
   }
-  print_flows(arguments, finished, *profiles);
+  print_flows(arguments, finished, *loaded);
   return good ? ExitCode::ok : ExitCode::failed;
 }
 

@@ -90,6 +90,12 @@ std::vector<Entry> entries_of(const Flow& flow, Detail detail) {
         {letter.at, nullptr,
          fmt::format("{} has {} for {}", name_of_host(flow.scenario(), letter.server),
                      letter.reverse_path.empty() ? "a report" : "the message", letter.recipient)});
+  if (detail == Detail::all)
+    for (const Lookup& lookup : flow.history().lookups)
+      entries.push_back({lookup.at, nullptr,
+                         fmt::format("{} has asked the DNS: {} {}: {}",
+                                     name_of_host(flow.scenario(), lookup.host), lookup.name,
+                                     lookup.type, lookup.status)});
   order_by(entries, [](const Entry& entry) { return entry.at; });
   return entries;
 }

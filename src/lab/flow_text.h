@@ -11,7 +11,7 @@ namespace postern::lab {
 /// How much of a flow is shown.
 enum class Detail : std::uint8_t {
   summed_up,  ///< attempts like one that was shown already are summed up
-  all,        ///< every attempt, and Postern's log
+  all,        ///< every attempt, the DNS lookups, and Postern's log
 };
 
 /// What is shown at the beginning: title, story, who is who.
