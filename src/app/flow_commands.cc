@@ -126,7 +126,8 @@ std::optional<std::vector<const lab::Profile*>> wanted_profiles(const std::strin
   for (const lab::Profile& profile : profiles.all)
     if (name == "all" || profile.name == name) wanted.push_back(&profile);
   if (!wanted.empty()) return wanted;
-  const std::string_view meant = settings::nearest(name, profiles.names());
+  const std::vector<std::string> names = profiles.names();
+  const std::string_view meant = settings::nearest(name, names);
   print_error(fmt::format("there is no profile \"{}\"; {}", name,
                           meant.empty() ? "`postern lab profiles` shows them"
                                         : fmt::format("did you mean \"{}\"?", meant)));
