@@ -73,30 +73,30 @@ bool near(Duration got, Duration wanted) {
   return got >= wanted - seconds(1) && got <= wanted + tolerance;
 }
 
-/// One message that a server took and that nobody took from it.
+/// One message that a server took, and that was answered 4xx whenever it tried to pass it on.
 struct Stuck {
   std::string sender;
   std::string recipient;
   Duration arrived{};
 };
 
-std::vector<Stuck> stuck_at(const Flow& flow, const std::string& server) {
-  std::vector<Stuck> stuck;
-  for (const Happening& sent : flow.history().happenings) {
-    if (sent.kind != Happening::Kind::sent) continue;
-    std::optional<Duration> arrived;
-    bool passed_on = false;
-    for (const Attempt& attempt : flow.history().attempts)
-      for (const AttemptRecipient& recipient : attempt.recipients) {
-        if (!equal_ignoring_case(attempt.sender, sent.sender) || !recipient.accepted ||
-            !equal_ignoring_case(recipient.address, sent.recipient))
-          continue;
-        if (attempt.to_host == server) arrived = attempt.decided;
-        if (attempt.from_host == server) passed_on = true;
-      }
-    if (arrived && !passed_on) stuck.push_back({sent.sender, sent.recipient, *arrived});
+std::optional<Stuck> stuck_at(const Flow& flow, const std::string& server, const Happening& sent) {
+  std::optional<Stuck> stuck;
+  std::size_t deferred = 0;
+  for (const Attempt& attempt : flow.history().attempts) {
+    // Of a connection that came to nothing nobody can say which message it was for.
+    if (attempt.from_host == server && !attempt.has_sender) return std::nullopt;
+    if (!equal_ignoring_case(attempt.sender, sent.sender)) continue;
+    for (const AttemptRecipient& recipient : attempt.recipients) {
+      if (!equal_ignoring_case(recipient.address, sent.recipient)) continue;
+      if (attempt.to_host == server && recipient.accepted)
+        stuck = {sent.sender, sent.recipient, attempt.decided};
+      if (attempt.from_host != server) continue;
+      if (!recipient.reply.starts_with('4')) return std::nullopt;
+      ++deferred;
+    }
   }
-  return stuck;
+  return deferred == 0 ? std::nullopt : stuck;
 }
 
 Verdict judge_times(const Flow& flow, const Profile& profile, const std::string& server,
@@ -181,10 +181,13 @@ std::vector<Verdict> judge_expectations(const Flow& flow, const Account& account
 std::vector<Verdict> judge_profile(const Flow& flow, const Account& account, const Profile& profile,
                                    const std::string& server) {
   std::vector<Verdict> verdicts;
-  for (const Stuck& stuck : stuck_at(flow, server)) {
-    verdicts.push_back(judge_times(flow, profile, server, stuck));
+  for (const Happening& sent : flow.history().happenings) {
+    if (sent.kind != Happening::Kind::sent) continue;
+    const auto stuck = stuck_at(flow, server, sent);
+    if (!stuck) continue;
+    verdicts.push_back(judge_times(flow, profile, server, *stuck));
     for (const char* kind : {"delay", "failure"})
-      verdicts.push_back(judge_report(flow, account, profile, server, stuck, kind));
+      verdicts.push_back(judge_report(flow, account, profile, server, *stuck, kind));
   }
   return verdicts;
 }

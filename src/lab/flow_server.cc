@@ -130,9 +130,13 @@ server::ServerOptions FlowServer::postern_options() const {
       options.delivery.routes.push_back({domain, {hop_to(scenario_.route)}});
   if (!scenario_.smarthost.empty())
     options.delivery.routes.push_back({"*", {hop_to(scenario_.smarthost)}});
-  for (const ScenarioProgram& program : flow_.scenario_.programs)
-    if (program.server == scenario_.id)
-      options.session.relay.networks.push_back(*IpNetwork::parse(program.address.text()));
+  // Its own users may send anywhere, and are no strangers.
+  for (const ScenarioProgram& program : flow_.scenario_.programs) {
+    if (program.server != scenario_.id) continue;
+    const IpNetwork own = *IpNetwork::parse(program.address.text());
+    options.session.relay.networks.push_back(own);
+    options.unknown_ip.exempt_networks.push_back(own);
+  }
   return options;
 }
 

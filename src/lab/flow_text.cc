@@ -23,7 +23,15 @@ std::string at_time(Duration time, std::string_view text) {
 std::string engine_text(const ScenarioServer& server, const Profiles& profiles) {
   switch (server.engine) {
     case Engine::postern:
-      return "Postern";
+      switch (server.postern.unknown_ip.mode) {
+        case policy::UnknownIpMode::off:
+          return "Postern, the option is off";
+        case policy::UnknownIpMode::observe:
+          return "Postern, mode observe";
+        case policy::UnknownIpMode::enforce:
+          return "Postern, mode enforce";
+      }
+      CHECK(false);
     case Engine::mailboxes:
       return "mailboxes only";
     case Engine::profile: {

@@ -340,6 +340,150 @@ TEST(ScenarioFile, TellsLineAndRemedyOfEachMistake) {
     EXPECT_THAT(problems_of(one.text), HasSubstr(one.problem)) << one.text;
 }
 
+// --- flows that are not shipped
+
+FinishedFlow ran_text(const std::string& text) {
+  const ReadScenario read = read_scenario(text, "f.toml", profiles());
+  for (const auto& diagnostic : read.diagnostics) ADD_FAILURE() << diagnostic.text();
+  return ran(read.scenario);
+}
+
+constexpr const char* two_servers = R"(
+upstream = "a"
+zone = """
+a.example MX 10 mail.a.example
+mail.a.example A 192.0.2.1
+[192.0.2.1] PTR mail.a.example
+b.example MX 10 mail.b.example
+mail.b.example A 192.0.2.3
+"""
+[[server]]
+id = "a"
+name = "mail.a.example"
+address = "192.0.2.1"
+engine = "profile"
+profile = "exim"
+mailboxes = ["ann@a.example", "eve@a.example"]
+[[server]]
+id = "b"
+name = "mail.b.example"
+address = "192.0.2.3"
+engine = "mailboxes"
+mailboxes = ["bob@b.example"]
+[[program]]
+id = "p"
+address = "192.0.2.2"
+server = "a"
+)";
+
+TEST(ProfileServer, EachRecipientOfAMessageHasItsOwnFate) {
+  const FinishedFlow finished = ran_text(std::string(two_servers) + R"(
+[[mail]]
+program = "p"
+from = "ann@a.example"
+to = ["bob@b.example", "nobody@b.example", "eve@a.example"]
+subject = "To three"
+)");
+  EXPECT_EQ(broken(finished), "");
+  ASSERT_EQ(finished.account.mails.size(), 3U);
+  EXPECT_EQ(finished.account.mails[0].end, "in the mailbox of bob@b.example");
+  EXPECT_EQ(finished.account.mails[1].end, "given up; mail.a.example owes ann@a.example a report");
+  EXPECT_EQ(finished.account.mails[2].end, "in the mailbox of eve@a.example");
+  ASSERT_EQ(finished.account.reports.size(), 1U);
+  EXPECT_EQ(finished.account.reports[0].about, "nobody@b.example");
+  EXPECT_TRUE(finished.account.reports[0].quotes_reply);
+  EXPECT_LT(finished.account.reports[0].at, seconds(5));
+}
+
+TEST(ProfileServer, AHostThatIsDownIsTriedAgain) {
+  const FinishedFlow finished = ran_text(std::string(two_servers) + R"(
+[[mail]]
+program = "p"
+from = "ann@a.example"
+to = ["bob@b.example"]
+[[event]]
+at = "0s"
+until = "40m"
+down = "b"
+)");
+  EXPECT_EQ(broken(finished), "");
+  ASSERT_EQ(finished.flow->history().letters.size(), 1U);
+  EXPECT_EQ(std::chrono::round<seconds>(finished.flow->history().letters[0].at), minutes(45));
+  EXPECT_TRUE(finished.account.reports.empty());
+}
+
+TEST(ProfileServer, AUserIsToldAtOnceOfWhatIsNotTaken) {
+  const FinishedFlow finished = ran_text(std::string(two_servers) + R"(
+[[mail]]
+program = "p"
+from = "ann@a.example"
+to = ["unknown@a.example"]
+)");
+  ASSERT_EQ(finished.account.users[0].saw.size(), 2U);
+  EXPECT_THAT(finished.account.users[0].saw[1].text,
+              HasSubstr("it was not sent: 550 5.1.1 <unknown@a.example>"));
+  EXPECT_THAT(finished.account.mails[0].end, HasSubstr("never taken"));
+}
+
+TEST(Flow, PosternItselfMayBeTheServerThatReports) {
+  const FinishedFlow finished = ran_text(R"(
+zone = """
+a.example MX 10 mail.a.example
+mail.a.example A 192.0.2.1
+b.example MX 10 gw.b.example
+gw.b.example A 198.51.100.25
+"""
+[[server]]
+id = "a"
+name = "mail.a.example"
+address = "192.0.2.1"
+engine = "postern"
+[server.postern]
+relay_domains = ["a.example"]
+route = "home"
+retry = ["1h"]
+lifetime = "1d"
+[[server]]
+id = "home"
+name = "home.a.example"
+address = "192.0.2.4"
+engine = "mailboxes"
+mailboxes = ["ann@a.example"]
+[[server]]
+id = "gw"
+name = "gw.b.example"
+address = "198.51.100.25"
+engine = "postern"
+[server.postern]
+relay_domains = ["b.example"]
+reply_style = "postfix"
+actions = { no_ptr = "451" }
+[[program]]
+id = "p"
+address = "192.0.2.2"
+server = "a"
+[[mail]]
+program = "p"
+from = "ann@a.example"
+to = ["bob@b.example"]
+[[expect]]
+refused = "451 4.7.25 Client host rejected: cannot find your hostname, [192.0.2.1]"
+from_server = "a"
+by = "gw"
+count = 25
+[[expect]]
+report = "failure"
+to = "ann@a.example"
+by = "a"
+at = "1d"
+within = "1m"
+quotes_reply = true
+count = 1
+)");
+  EXPECT_EQ(broken(finished), "");
+  EXPECT_EQ(finished.verdicts.size(), 2U);
+}
+
 TEST(ProfilesFile, TellsLineAndRemedyOfEachMistake) {
   struct Case {
     const char* text;
