@@ -56,11 +56,6 @@ void add_queue_options(CLI::App& app, const Command& command, Arguments::Queue& 
   if (command.takes.output)
     app.add_option("-o,--output", queue.output, "Write to this file, not to standard output")
         ->type_name("FILE");
-  if (!command.takes.fsck) return;
-  app.add_flag("--repair", queue.repair,
-               "Set damaged records aside, remove content that belongs to no message");
-  app.add_option("--export", queue.export_to, "Write what is damaged into this directory")
-      ->type_name("DIRECTORY");
 }
 
 void add_options(CLI::App& app, const Command& command, Arguments& arguments) {

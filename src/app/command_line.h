@@ -35,8 +35,6 @@ struct Arguments {
     bool dry_run = false;
     std::string reason = {};
     std::string output = {};  ///< a file, or empty for standard output
-    bool repair = false;
-    std::string export_to = {};  ///< a directory for what is damaged
   } queue = {};
   /// For `postern lab`.
   struct Lab {
@@ -65,7 +63,6 @@ struct Command {
     bool change = false;     ///< --all, --dry-run
     bool reason = false;
     bool output = false;
-    bool fsck = false;
     bool scenario = false;
     bool profiles_file = false;
     bool lab_run = false;

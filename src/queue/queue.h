@@ -171,7 +171,7 @@ class Queue {
   Queue(const io::World& world, Store& store, Log& log, QueueOptions options);
   ~Queue();
 
-  /// Reads what the store holds; sets damaged records aside (logged, kept for fsck); sweeps
+  /// Reads what the store holds; sets damaged records aside (logged, kept); sweeps
   /// orphaned content files. Before anything else. An error: the store as a whole cannot be used.
   io::Task<Result<>> recover();
   /// Waits until what was given to the store is on disk. Nothing may be in progress.
