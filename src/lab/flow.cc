@@ -46,13 +46,17 @@ Flow::Flow(Scenario scenario, const Profiles& profiles, std::uint64_t seed)
   for (const ScenarioServer& server : scenario_.servers) {
     io::SimHost& host = sim_.add_host(server.id, server.address);
     hosts_.push_back(&host);
-    const io::World world = host.world();
-    networks_.push_back(std::make_unique<TappedNetwork>(world.network, host.clock(), beginning_,
-                                                        server.address, ids_, on_attempt_));
-    const io::World tapped{world.executor, world.clock,        *networks_.back(),
-                           world.disk,     world.store_worker, world.entropy};
-    servers_.push_back(std::make_unique<FlowServer>(*this, server, host, tapped));
+    servers_.push_back(
+        std::make_unique<FlowServer>(*this, server, host, tapped(host, server.address)));
   }
+}
+
+io::World Flow::tapped(io::SimHost& host, const IpAddress& address) {
+  const io::World world = host.world();
+  networks_.push_back(std::make_unique<TappedNetwork>(world.network, host.clock(), beginning_,
+                                                      address, ids_, on_attempt_));
+  return {world.executor, world.clock,        *networks_.back(),
+          world.disk,     world.store_worker, world.entropy};
 }
 
 // What still runs ends before what it refers to.
@@ -82,15 +86,11 @@ void Flow::add_programs() {
   for (const ScenarioProgram& program : scenario_.programs) {
     io::SimHost& host = sim_.add_host(program.id, program.address);
     hosts_.push_back(&host);
-    const io::World world = host.world();
-    networks_.push_back(std::make_unique<TappedNetwork>(world.network, host.clock(), beginning_,
-                                                        program.address, ids_, on_attempt_));
-    const io::World tapped{world.executor, world.clock,        *networks_.back(),
-                           world.disk,     world.store_worker, world.entropy};
+    const io::World world = tapped(host, program.address);
     for (const ScenarioMail& mail : scenario_.mails) {
       if (mail.program != program.id) continue;
       ++tasks_left_;
-      host.spawn("send", send(program, mail, tapped));
+      host.spawn("send", send(program, mail, world));
     }
   }
 }

@@ -46,6 +46,8 @@ class Flow {
   void happened(Happening::Kind kind, const std::string& host, const std::string& sender,
                 const std::string& recipient, std::string text);
   void publish(const std::string& zone_text);
+  /// The world of a host whose SMTP dialogues are overheard.
+  io::World tapped(io::SimHost& host, const IpAddress& address);
   void add_programs();
   io::Task<> send(const ScenarioProgram& program, const ScenarioMail& mail, io::World world);
   io::Task<Result<std::string>> submit(const io::World& world, IpAddress from, Endpoint to,
