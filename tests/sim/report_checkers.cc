@@ -142,15 +142,23 @@ bool success_untold(const History& history, const Mail& mail, const SentRecipien
     arrived = true;
   }
   if (!arrived) return false;
+  // The gateway need not know of the copy that arrived: its reply was lost, or what it made of it
+  // was not recorded. Then it may give the message up in the end, and tell so.
+  const bool every_copy_known = std::ranges::none_of(history.arrivals, [&](const Arrival& arrival) {
+    return arrival.recipient == sent.address &&
+           !excuse_of(history, {arrival.at, arrival.read, arrival.recipient}).empty();
+  });
   for (const Report& report : history.reports)
     for (const ReportedRecipient& said : report.recipients)
-      // Also one of failure: after a crash the gateway may not know of the copy that arrived.
-      if (said.final_recipient == sent.address && said.action != "delayed") return false;
-  // The report itself may not have found its way; or the copy that arrived was not recorded, and
-  // the message was given up in the end.
+      if (said.final_recipient == sent.address &&
+          (said.action == "delivered" || said.action == "relayed" ||
+           (said.action == "failed" && !every_copy_known)))
+        return false;
   return std::ranges::none_of(history.outcomes, [&](const Outcome& outcome) {
-    return outcome.kind == Outcome::Kind::bounced &&
-           (outcome.recipient == mail.reverse_path || outcome.recipient == sent.address);
+    if (outcome.kind != Outcome::Kind::bounced) return false;
+    // The report itself did not find its way; or the message was given up.
+    return outcome.recipient == mail.reverse_path ||
+           (outcome.recipient == sent.address && !every_copy_known);
   });
 }
 
