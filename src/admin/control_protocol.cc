@@ -397,7 +397,8 @@ Error refusal(const queue::Acted& acted) {
     case queue::Left::damaged:
       break;
   }
-  return refused(Cause::damaged, "does not read: it is set aside at the next start, and the log says why");
+  return refused(Cause::damaged,
+                 "does not read: it is set aside at the next start, and the log says why");
 }
 
 json::object content_reply(const queue::ContentPart& part) {

@@ -28,7 +28,8 @@ std::string_view reason_text(std::string_view why) {
   if (why == "not_held") return "not held";
   if (why == "no_sender")
     return "reports, whose sender cannot be told; `postern queue remove` deletes them";
-  if (why == "damaged") return "damaged; they are set aside at the next start, and the log says why";
+  if (why == "damaged")
+    return "damaged; they are set aside at the next start, and the log says why";
   return why;
 }
 
