@@ -66,13 +66,16 @@ io::Task<> Recorder::record(queue::Lease lease, Attempted attempted) {
   std::optional<queue::NewMessage> owed;
   if (!results.empty()) owed = co_await report(lease, std::move(results));
   const std::string id = lease.message().id.text();
+  const std::string destination = lease.destination();
   const auto done =
       co_await around_.queue.complete(std::move(lease), std::move(outcomes), std::move(owed));
   if (!done)
-    around_.log.line(Severity::error, "outcome-not-recorded",
-                     {{"id", id},
-                      {"error", done.error().what},
-                      {"do", "check the spool's disk; the attempt is repeated in a minute"}});
+    around_.log.line(
+        Severity::error, "outcome-not-recorded",
+        {{"id", id},
+         {"destination", destination},
+         {"error", done.error().what},
+         {"do", "check the spool's disk; it is written down as soon as that is possible"}});
 }
 
 Recorder::Decision Recorder::decide(const queue::Lease& lease, std::uint32_t recipient,

@@ -210,6 +210,8 @@ Core::Grip Core::grip(MessageId id) {
   if (const auto held = held_.find(id.value); held != held_.end())
     return std::exchange(held->second, true) ? Grip::in_delivery : Grip::taken;
   if (!schedule.contains(id)) return Grip::missing;
+  // What was delivered and not yet written down is neither to be reported as removed nor held.
+  if (is_unrecorded(id)) return Grip::in_delivery;
   return schedule.take_all(id) ? Grip::taken : Grip::in_delivery;
 }
 

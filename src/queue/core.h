@@ -95,6 +95,14 @@ class Core : public std::enable_shared_from_this<Core> {
     std::shared_ptr<const std::string> report_content;
   };
 
+  /// What an attempt came to and could not be written down. While it is kept nobody gets the share:
+  /// what was delivered must not be delivered again.
+  struct Unrecorded {
+    std::vector<RecipientOutcome> outcomes;
+    std::optional<NewMessage> report;
+  };
+  using UnrecordedOf = std::map<std::pair<std::uint64_t, std::string>, Unrecorded>;
+
   /// What an administrator's command makes of a message: null for `after` when it goes.
   struct Next {
     std::shared_ptr<const StoredMessage> before;
@@ -164,6 +172,9 @@ class Core : public std::enable_shared_from_this<Core> {
 
   Lease make_lease(MessageId id, const std::string& destination, bool forced);
   void end_lease(MessageId id);
+  void keep(const Lease& lease, Unrecorded unrecorded);
+  [[nodiscard]] bool is_unrecorded(MessageId id) const;
+  std::optional<Unrecorded> take_kept(MessageId id, const std::string& destination);
   io::Task<Result<>> change_for(const Lease& lease, const std::vector<RecipientOutcome>& outcomes,
                                 std::optional<NewMessage> report, Change& change);
   io::Task<Result<>> add_report(NewMessage report, Change& change);
@@ -187,7 +198,9 @@ class Core : public std::enable_shared_from_this<Core> {
   io::TaskGroup chores_;
   HotMessages hot_;
   std::unordered_map<std::uint64_t, Active> active_;
-  io::Notify changed_;  ///< some Active is no longer `changing`
+  UnrecordedOf unrecorded_;             ///< bounded: leases.cc
+  std::uint64_t unrecorded_bytes_ = 0;  ///< of reports in it
+  io::Notify changed_;                  ///< some Active is no longer `changing`
   MessageId last_id_;
   bool format_told_ = true;  ///< the store says its format; else each new message does
   bool closing_ = false;

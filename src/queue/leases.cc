@@ -10,6 +10,14 @@ namespace {
 
 // After a failure of our own (the store did not read or write) the work rests this long.
 constexpr Duration pause_after_failure = std::chrono::minutes(1);
+// Outcomes kept while they cannot be written. Beyond, an attempt is made again: what is delivered
+// twice is not lost.
+constexpr std::size_t unrecorded_max = 10'000;
+constexpr std::uint64_t unrecorded_bytes_max = 32 << 20;
+
+std::uint64_t report_bytes(const std::optional<NewMessage>& report) {
+  return report ? report->content.size() : 0;
+}
 
 void apply(StoredMessage& stored, const std::vector<RecipientOutcome>& outcomes, WallTime now) {
   for (const RecipientOutcome& outcome : outcomes) {
@@ -93,6 +101,14 @@ io::Task<std::optional<Lease>> Core::lease(std::string destination) {
     if (loaded || active.current != nullptr) {
       // Another lease of the message may have changed it while we read.
       if (active.current == nullptr) active.current = *std::move(loaded);
+      if (std::optional<Unrecorded> kept = take_kept(id, destination)) {
+        // Written, or kept again and due a little later.
+        if (co_await complete(make_lease(id, destination, true), std::move(kept->outcomes),
+                              std::move(kept->report)))
+          log_.line(Severity::info, "outcome-recorded",
+                    {{"id", id.text()}, {"destination", destination}});
+        continue;
+      }
       Lease lease = make_lease(id, destination, taken->forced);
       if (!lease.recipients_.empty()) co_return lease;
       lease.core_.reset();
@@ -102,6 +118,7 @@ io::Task<std::optional<Lease>> Core::lease(std::string destination) {
     }
     const Error error = loaded.error();
     end_lease(id);
+    if (error.cause == Cause::damaged) take_kept(id, destination);
     if (error.cause == Cause::damaged || error.cause == Cause::not_found) {
       schedule.release(id, destination, WallTime::max());
       co_await set_aside(id, error.what);
@@ -114,6 +131,29 @@ io::Task<std::optional<Lease>> Core::lease(std::string destination) {
                {"do", "check the spool's disk; the message is tried again in a minute"}});
   }
   co_return std::nullopt;
+}
+
+// --- outcomes that could not be written
+
+void Core::keep(const Lease& lease, Unrecorded unrecorded) {
+  const std::uint64_t bytes = report_bytes(unrecorded.report);
+  if (unrecorded_.size() >= unrecorded_max || unrecorded_bytes_ + bytes > unrecorded_bytes_max)
+    return;
+  unrecorded_bytes_ += bytes;
+  unrecorded_.insert_or_assign({lease.message_->id.value, lease.destination_},
+                               std::move(unrecorded));
+}
+
+bool Core::is_unrecorded(MessageId id) const {
+  const auto at = unrecorded_.lower_bound({id.value, ""});
+  return at != unrecorded_.end() && at->first.first == id.value;
+}
+
+std::optional<Core::Unrecorded> Core::take_kept(MessageId id, const std::string& destination) {
+  auto kept = unrecorded_.extract({id.value, destination});
+  if (!kept) return std::nullopt;
+  unrecorded_bytes_ -= report_bytes(kept.mapped().report);
+  return std::move(kept.mapped());
 }
 
 Lease Core::make_lease(MessageId id, const std::string& destination, bool forced) {
@@ -200,7 +240,7 @@ io::Task<Result<>> Core::complete(Lease lease, std::vector<RecipientOutcome> out
   active_[id.value].changing = true;
 
   Change change;
-  Result<> result = co_await change_for(lease, outcomes, std::move(report), change);
+  Result<> result = co_await change_for(lease, outcomes, report, change);
   if (result) {
     result = co_await committer.commit(change.batch, change.sync);
     if (!result && co_await was_written(id, change.batch)) {
@@ -220,6 +260,7 @@ io::Task<Result<>> Core::complete(Lease lease, std::vector<RecipientOutcome> out
       end_whole(id);
       co_return result;
     }
+    keep(lease, {.outcomes = std::move(outcomes), .report = std::move(report)});
     schedule.release(id, lease.destination_, world.clock.wall_now() + pause_after_failure);
   }
   end_lease(id);

@@ -194,9 +194,10 @@ class Queue {
   io::Task<Result<std::unique_ptr<Content>>> content(const Lease& lease);
   /// Records outcomes, the report that they cause and, when no recipient waits any more, the
   /// removal, or, when one is dead, that the message is a dead letter now: one atomic commit. On
-  /// error nothing changed, and the lease is given back with its
-  /// recipients due a minute later. The deletion may be synced late: a crash then only repeats a
-  /// delivery (RFC 5321 section 4.5.4.1 allows it).
+  /// error nothing changed on disk: the outcomes are kept in memory, and from a minute later on the
+  /// next lease() of the destination writes them before it gives out more; only a restart, or more
+  /// of them than are kept, repeats the attempt. The deletion may be synced late: a crash then only
+  /// repeats a delivery (RFC 5321 section 4.5.4.1 allows it).
   io::Task<Result<>> complete(Lease lease, std::vector<RecipientOutcome> outcomes,
                               std::optional<NewMessage> report);
 

@@ -154,18 +154,56 @@ TEST_F(QueueTest, ADroppedLeaseIsDueAgainAtOnce) {
   EXPECT_TRUE(lease("x.example"));
 }
 
-TEST_F(QueueTest, AFailedOutcomeIsTriedAgainAMinuteLater) {
-  ASSERT_TRUE(enqueue({"a@x.example"}, "m"));
+TEST_F(QueueTest, AnOutcomeThatCouldNotBeWrittenIsWrittenLaterAndNotAttemptedAgain) {
+  const auto id = enqueue({"a@x.example", "b@x.example"}, "m");
+  ASSERT_TRUE(id);
   auto work = lease("x.example");
   ASSERT_TRUE(work);
   store.fail_next(MemoryStore::Failure::refused);
-  EXPECT_FALSE(complete(std::move(*work), {outcome(0, RecipientState::delivered)}, report("r")));
+  EXPECT_FALSE(complete(std::move(*work),
+                        {outcome(0, RecipientState::delivered), outcome(1, RecipientState::failed)},
+                        report("r")));
   EXPECT_EQ(queue->counts().messages, 1U);
   EXPECT_FALSE(lease("x.example"));
+  // The store goes on failing: nobody gets the share, and nothing is forgotten.
+  for (int failures = 0; failures < 3; ++failures) {
+    ASSERT_TRUE(sim.run_for(minutes(1)));
+    store.fail_next(MemoryStore::Failure::refused);
+    EXPECT_FALSE(lease("x.example"));
+    const auto removed = remove(*id);
+    ASSERT_FALSE(removed);
+    EXPECT_EQ(removed.error().cause, Cause::in_use);
+  }
   ASSERT_TRUE(sim.run_for(minutes(1)));
+  EXPECT_FALSE(lease("x.example"));
+  const auto about = lease("sender.example");
+  ASSERT_TRUE(about);
+  EXPECT_EQ(read(*about), "r");
+  EXPECT_EQ(queue->counts().messages, 1U) << "the report alone";
+}
+
+TEST_F(QueueTest, AnOutcomeThatCouldNotBeWrittenEndsWithACrash) {
+  ASSERT_TRUE(enqueue({"a@x.example"}, "m"));
+  auto work = lease("x.example");
+  store.fail_next(MemoryStore::Failure::refused);
+  EXPECT_FALSE(complete(std::move(*work), {outcome(0, RecipientState::delivered)}));
+  crash();
+  start();
+  EXPECT_TRUE(lease("x.example")) << "nothing says that it was delivered";
+}
+
+TEST_F(QueueTest, ADelayOfAnAttemptThatCouldNotBeWrittenIsKeptToo) {
+  ASSERT_TRUE(enqueue({"a@x.example"}, "m"));
+  auto work = lease("x.example");
+  store.fail_next(MemoryStore::Failure::refused);
+  const WallTime later = host.clock().wall_now() + std::chrono::hours(1);
+  EXPECT_FALSE(complete(std::move(*work), {outcome(0, RecipientState::waiting, later)}));
+  ASSERT_TRUE(sim.run_for(minutes(30)));
+  EXPECT_FALSE(lease("x.example")) << "the next hop asked for an hour";
+  ASSERT_TRUE(sim.run_for(minutes(31)));
   work = lease("x.example");
   ASSERT_TRUE(work);
-  EXPECT_EQ(work->message().recipients[0].attempts, 0U);
+  EXPECT_EQ(work->message().recipients[0].attempts, 1U);
 }
 
 TEST_F(QueueTest, AnOutcomeThatWasWrittenStandsThoughAnErrorWasReported) {
