@@ -135,6 +135,24 @@ TEST_F(CalmHistory, OnlyACrashBeforeTheSyncExcusesASecondCopy) {
   EXPECT_THAT(repeated(history), IsEmpty());
 }
 
+TEST_F(CalmHistory, AnOutcomeThatCouldNotBeWrittenExcusesNothingWithoutACrash) {
+  const Arrival first = history.arrivals.front();
+  history.arrivals.push_back(first);
+  const auto outcome = std::ranges::find_if(history.outcomes, [&](const Outcome& o) {
+    return o.recipient == first.recipient && o.at >= first.at;
+  });
+  ASSERT_NE(outcome, history.outcomes.end());
+  const std::pair share(outcome->id, outcome->destination);
+  const SteadyTime missed = outcome->at;
+  history.outcomes_unrecorded.emplace(share, missed);
+  EXPECT_THAT(repeated(history), Contains(HasSubstr("came 2 times, at most 1")));
+  const SteadyTime crash = missed + std::chrono::hours(2);
+  history.crashes = {crash};
+  EXPECT_THAT(repeated(history), IsEmpty());
+  history.outcomes_recorded.emplace(share, crash - std::chrono::hours(1));
+  EXPECT_THAT(repeated(history), Contains(HasSubstr("came 2 times, at most 1")));
+}
+
 TEST_F(CalmHistory, ASecondReportIsARepetition) {
   history.reports.push_back(history.reports.front());
   EXPECT_THAT(repeated(history), Contains(HasSubstr("the report on")));

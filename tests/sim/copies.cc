@@ -52,12 +52,20 @@ std::string excuse_of(const History& history, const Copy& copy) {
                           [&](SteadyTime crash) { return crash >= copy.at && crash <= known; }))
     return "a crash before the outcome was synced";
   if (outcome == nullptr) return "";
-  // Its line follows that of the outcome.
-  const auto [from, to] = history.outcomes_unrecorded.equal_range(outcome->id);
-  if (std::any_of(from, to, [&](const auto& entry) {
-        return entry.second >= outcome->at && entry.second <= outcome->at + synced_after_failures;
+  // As long as the gateway lives it knows what it could not write down, until it says that it has.
+  const std::pair share(outcome->id, outcome->destination);
+  const auto [from, to] = history.outcomes_unrecorded.equal_range(share);
+  const auto missed =
+      std::find_if(from, to, [&](const auto& entry) { return entry.second >= outcome->at; });
+  if (missed == to || missed->second > outcome->at + synced_within) return "";
+  SteadyTime written = SteadyTime::max();
+  const auto [first, last] = history.outcomes_recorded.equal_range(share);
+  for (auto at = first; at != last; ++at)
+    if (at->second >= missed->second) written = std::min(written, at->second + sync);
+  if (std::ranges::any_of(history.crashes, [&](SteadyTime crash) {
+        return crash >= missed->second && crash <= written;
       }))
-    return "the outcome could not be recorded";
+    return "a crash while the outcome could not be recorded";
   return "";
 }
 

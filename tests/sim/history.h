@@ -130,6 +130,7 @@ struct Outcome {
   std::string recipient;
   std::string reply;
   SteadyTime at;
+  std::string destination;
 };
 
 /// From when to when something was so.
@@ -168,7 +169,9 @@ struct History {
   std::vector<SteadyTime> crashes;
   std::uint64_t commands = 0;        ///< messages that the administrator's commands changed
   std::uint32_t store_failures = 0;  ///< commits and file operations that were made to fail
-  std::multimap<std::string, SteadyTime> outcomes_unrecorded;  ///< by id, as the gateway says
+  /// By id and destination, as the gateway says: what it could not write down, and when it had.
+  std::multimap<std::pair<std::string, std::string>, SteadyTime> outcomes_unrecorded;
+  std::multimap<std::pair<std::string, std::string>, SteadyTime> outcomes_recorded;
   Duration clock_forward{};  ///< how far its wall clock was set, all together
   Duration clock_back{};
   bool faults = false;  ///< whether anything was made to fail

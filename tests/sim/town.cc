@@ -86,13 +86,16 @@ void TownLog::note_outcome(std::string_view event, std::initializer_list<LogFiel
           return std::string(*value);
     return std::string();
   };
-  if (event == "outcome-not-recorded") history_.outcomes_unrecorded.emplace(text("id"), sim_.now());
+  const auto share = [&text] { return std::pair(text("id"), text("destination")); };
+  if (event == "outcome-not-recorded") history_.outcomes_unrecorded.emplace(share(), sim_.now());
+  if (event == "outcome-recorded") history_.outcomes_recorded.emplace(share(), sim_.now());
   using Kind = Outcome::Kind;
   for (const auto& [name, kind] :
        {std::pair{"delivered", Kind::delivered}, std::pair{"deferred", Kind::deferred},
         std::pair{"bounced", Kind::bounced}, std::pair{"report-undeliverable", Kind::dead}})
     if (event == name)
-      history_.outcomes.push_back({kind, text("id"), text("recipient"), text("reply"), sim_.now()});
+      history_.outcomes.push_back(
+          {kind, text("id"), text("recipient"), text("reply"), sim_.now(), text("destination")});
 }
 
 IpAddress Town::gateway_address() {
