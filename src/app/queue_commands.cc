@@ -279,7 +279,7 @@ ExitCode converse(const Arguments& arguments, Request request, std::string done 
   }
   Conversation conversation((*shard)->world(), read.configuration.server.control_socket, arguments,
                             std::move(done));
-  if (!(*shard)->run_task(conversation.run(request), command_time_max)) {
+  if (!(*shard)->run_task(conversation.run(std::move(request)), command_time_max)) {
     fmt::print(stderr, "The server did not answer in {}.\n", format_duration(command_time_max));
     return ExitCode::failed;
   }

@@ -43,7 +43,8 @@ std::string received_from(const Report& report) {
   const std::string name =
       report.received_from.empty() ? mta_name(address) : mta_name(report.received_from);
   // A parenthesis of the peer's would open a comment of its own.
-  if (report.received_from.empty() || address.empty() || name.find_first_of("()\\") != name.npos)
+  if (report.received_from.empty() || address.empty() ||
+      name.find_first_of("()\\") != std::string::npos)
     return "dns; " + name;
   return fmt::format("dns; {} ({})", name, address);
 }

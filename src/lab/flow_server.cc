@@ -60,7 +60,7 @@ void FlowLog::line(Severity severity, std::string_view event,
 }
 
 FlowServer::FlowServer(Flow& flow, const ScenarioServer& scenario, io::SimHost& host,
-                       io::World world)
+                       const io::World& world)
     : flow_(flow),
       scenario_(scenario),
       world_(world),

@@ -52,7 +52,7 @@ class FlowLog final : public Log {
 class FlowServer {
  public:
   /// `flow` and `host` outlive it.
-  FlowServer(Flow& flow, const ScenarioServer& scenario, io::SimHost& host, io::World world);
+  FlowServer(Flow& flow, const ScenarioServer& scenario, io::SimHost& host, const io::World& world);
   ~FlowServer();
   FlowServer(const FlowServer&) = delete;
   FlowServer& operator=(const FlowServer&) = delete;

@@ -188,6 +188,7 @@ std::string custody_text(const MailAccount& mail) {
 
 std::string report_text(const ReportAccount& report, const Scenario& scenario) {
   std::vector<std::string> way;
+  way.reserve(report.way.size());
   for (const std::string& id : report.way) way.push_back(name_of_host(scenario, id));
   std::string text = fmt::format(
       "{}The report of {} that {} reads (written at {}; {}):\n\n"

@@ -12,7 +12,7 @@ MailboxServer::MailboxServer(const io::World& world, std::string hostname,
       receiver_(
           world, std::move(hostname),
           [this](const IpAddress&, const std::string& address) { return check(address); },
-          [this](Received received) { keep(std::move(received)); }) {}
+          [this](const Received& received) { keep(received); }) {}
 
 MailboxServer::~MailboxServer() = default;
 
@@ -30,7 +30,7 @@ std::optional<smtp::Reply> MailboxServer::check(const std::string& address) cons
   return smtp::Reply(550, {5, 1, 1}, "<" + address + ">: there is no such mailbox here");
 }
 
-void MailboxServer::keep(Received received) {
+void MailboxServer::keep(const Received& received) {
   for (const std::string& recipient : received.recipients) {
     letters_.push_back({received.reverse_path, recipient, received.content});
     if (listener_) listener_(letters_.back());

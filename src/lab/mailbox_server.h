@@ -45,7 +45,7 @@ class MailboxServer {
 
  private:
   std::optional<smtp::Reply> check(const std::string& address) const;
-  void keep(Received received);
+  void keep(const Received& received);
 
   io::World world_;
   std::set<std::string> mailboxes_;  // lower case

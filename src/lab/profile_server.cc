@@ -151,6 +151,7 @@ io::Task<std::vector<ProfileServer::Target>> ProfileServer::targets(std::string 
   }
   const auto mx = co_await resolver_.lookup(domain, dns::Type::mx, world_.clock.in(lookup_time));
   std::vector<std::string> names;
+  names.reserve(mx.mail_exchanges.size());
   for (const dns::Mx& exchange : mx.mail_exchanges) names.push_back(exchange.exchange);
   // RFC 5321 section 5.1: without an MX record the domain itself is the host.
   if (names.empty() && dns::is_determined(mx.status)) names.push_back(domain);

@@ -147,6 +147,7 @@ class Reader {
     require(section, "program", "name the program that sends it");
     if (!mail.program.empty() && scenario_.program(mail.program) == nullptr) {
       std::vector<std::string> known;
+      known.reserve(scenario_.programs.size());
       for (const ScenarioProgram& program : scenario_.programs) known.push_back(program.id);
       unknown(section, "program", mail.program, known);
     }
@@ -239,6 +240,7 @@ class Reader {
   void check_server_id(Section& section, std::string_view key, const std::string& id) {
     if (id.empty() || scenario_.server(id) != nullptr) return;
     std::vector<std::string> known;
+    known.reserve(scenario_.servers.size());
     for (const ScenarioServer& server : scenario_.servers) known.push_back(server.id);
     unknown(section, key, id, known);
   }

@@ -97,7 +97,7 @@ void Overheard::client_said(std::string_view bytes) {
   client_input_.erase(0, used);
 }
 
-void Overheard::client_line(std::string line) {
+void Overheard::client_line(const std::string& line) {
   Question question;
   if (starts_with_ignoring_case(line, "MAIL FROM:")) {
     begin_transaction(line);

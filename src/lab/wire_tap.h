@@ -32,7 +32,7 @@ class Overheard {
     Asked asked = Asked::other;
     std::size_t recipient = 0;
   };
-  void client_line(std::string line);
+  void client_line(const std::string& line);
   void content_line(std::string_view line);
   void server_line(const std::string& line);
   void answered(Question question, const std::string& reply);

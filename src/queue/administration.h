@@ -23,11 +23,12 @@ enum class Box : std::uint8_t {
 /// Which messages a command is about: those that satisfy all that is given. A message is chosen as
 /// a whole, also when only one of its recipients fits.
 struct Selection {
-  std::string sender;  ///< "a@example.com", "@example.com" or "<>"; letters' case does not matter
-  std::string recipient;    ///< the same, of somebody who still waits (or is dead, in Box::dead)
-  std::string destination;  ///< of somebody who still waits (or is dead)
-  std::optional<Duration> older_than;  ///< since it arrived
-  std::optional<Duration> younger_than;
+  std::string sender =
+      {};  ///< "a@example.com", "@example.com" or "<>"; letters' case does not matter
+  std::string recipient = {};  ///< the same, of somebody who still waits (or is dead, in Box::dead)
+  std::string destination = {};             ///< of somebody who still waits (or is dead)
+  std::optional<Duration> older_than = {};  ///< since it arrived
+  std::optional<Duration> younger_than = {};
   bool held = false;  ///< only those that are held
   bool operator==(const Selection&) const = default;
   [[nodiscard]] bool empty() const { return *this == Selection(); }
@@ -37,10 +38,10 @@ struct Selection {
 /// as `after`, and `until`, while there is more.
 struct Walk {
   Box box = Box::queue;
-  Selection selection;
-  std::vector<MessageId> ids;  ///< if any: only these, ascending
-  MessageId after;
-  MessageId until;          ///< 0 for the first step: what arrives later is not met
+  Selection selection = {};
+  std::vector<MessageId> ids = {};  ///< if any: only these, ascending
+  MessageId after = {};
+  MessageId until = {};     ///< 0 for the first step: what arrives later is not met
   std::size_t count = 100;  ///< at most so many messages a step
   bool operator==(const Walk&) const = default;
 };

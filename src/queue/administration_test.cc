@@ -133,6 +133,7 @@ TEST_F(AdministrationTest, SelectsBySenderRecipientDestinationAgeAndHold) {
     Walk walk;
     walk.selection = one.selection;
     std::vector<MessageId> expected;
+    expected.reserve(one.chosen.size());
     for (const int index : one.chosen) expected.push_back(all[static_cast<std::size_t>(index)]);
     EXPECT_EQ(ids(walk), expected) << one.reason;
   }

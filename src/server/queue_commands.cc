@@ -23,13 +23,16 @@ struct QueueCommands::Bounce {
 
 io::Task<> QueueCommands::bounce_one(Bounce& bounce, queue::MessageId id) {
   auto lease = co_await administration_.lease_all(id);
-  if (lease) co_await dispatcher_.remove_with_report(*std::move(lease), bounce.reason);
-  if (lease && !co_await administration_.show(queue::Box::queue, id)) {
-    ++bounce.acted.changed;
+  if (lease) {
+    co_await dispatcher_.remove_with_report(*std::move(lease), bounce.reason);
+    // A failed commit is told in the log; the message waits as before.
+    if (co_await administration_.show(queue::Box::queue, id))
+      bounce.acted.unchanged.push_back({.id = id, .why = queue::Left::in_delivery});
+    else
+      ++bounce.acted.changed;
     co_return;
   }
-  // A failed commit is told in the log; the message waits as before.
-  if (lease || lease.error().cause == Cause::in_use)
+  if (lease.error().cause == Cause::in_use)
     bounce.acted.unchanged.push_back({.id = id, .why = queue::Left::in_delivery});
   else if (lease.error().cause == Cause::not_found)
     bounce.acted.step.missing.push_back(id);
