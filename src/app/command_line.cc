@@ -34,6 +34,27 @@ void add_lab_options(CLI::App& app, const Command& command, Arguments::Lab& lab)
       ->needs(watch);
 }
 
+void add_report_options(CLI::App& app, const Command& command, Arguments::Reports& reports) {
+  if (command.takes.language)
+    app.add_option("LANGUAGE", reports.language, "A language that is shipped: en, de")->required();
+  if (!command.takes.preview) return;
+  app.add_option("--language", reports.language,
+                 "The words that are shipped for a language, not those of the configuration")
+      ->type_name("LANGUAGE");
+  app.add_option("--template", reports.template_file,
+                 "The words of this file; its language is --language, or the file's name")
+      ->type_name("FILE");
+  app.add_option("--action", reports.action,
+                 "What happened: failed, delayed, delivered, relayed or expanded; or postmaster, "
+                 "the copy when the sender cannot be told")
+      ->capture_default_str()
+      ->type_name("ACTION");
+  app.add_option("--status", reports.status, "Why: 5.2.2, to see the advice of that section")
+      ->type_name("STATUS");
+  app.add_flag("--message", reports.message,
+               "Print the whole message as it is sent, to open in a mail program");
+}
+
 void add_queue_options(CLI::App& app, const Command& command, Arguments::Queue& queue) {
   if (command.takes.selection) {
     app.add_option("ID", queue.ids, "These messages; without, all that the options select");
@@ -71,6 +92,7 @@ void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
     app.add_option("ID", arguments.id, "The message, as `postern queue list` shows it")->required();
   add_lab_options(app, command, arguments.lab);
   add_queue_options(app, command, arguments.queue);
+  add_report_options(app, command, arguments.reports);
   if (!command.examples.empty())
     app.footer("Examples:\n" + std::string(command.examples) + "\n" + exit_codes);
 }
@@ -106,6 +128,7 @@ std::string unknown_command(std::span<const Command> commands,
 constexpr std::pair<std::string_view, const char*> groups[] = {
     {"queue", "Look at the running server's queue and change it"},
     {"queue dead", "Mail that failed while nobody may be told: look at it, export it, retry it"},
+    {"reports", "The words of the reports that senders get: print them, look at a report"},
     {"lab", "Mail flows of several servers in virtual time: who reports what, and when"},
 };
 

@@ -36,6 +36,14 @@ struct Arguments {
     std::string reason = {};
     std::string output = {};  ///< a file, or empty for standard output
   } queue = {};
+  /// For `postern reports`.
+  struct Reports {
+    std::string language = {};
+    std::string template_file = {};
+    std::string action = "failed";
+    std::string status = {};
+    bool message = false;  ///< the whole message, as it is sent
+  } reports = {};
   /// For `postern lab`.
   struct Lab {
     std::string scenario = {};       ///< a shipped one's name, or a file
@@ -66,6 +74,8 @@ struct Command {
     bool scenario = false;
     bool profiles_file = false;
     bool lab_run = false;
+    bool language = false;
+    bool preview = false;
   } takes;
   ExitCode (*run)(const Arguments&) = nullptr;
 };

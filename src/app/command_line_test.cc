@@ -53,6 +53,17 @@ TEST(CommandLine, Understands) {
        {.queue = {.sender = "<>", .older_than = "4h", .dry_run = true}}},
       {"three words", {"queue", "dead", "show", "ABC"}, "queue dead show", {.id = "ABC"}},
       {"flush", {"queue", "flush"}, "queue flush", {}},
+      {"template",
+       {"reports", "template", "en"},
+       "reports template",
+       {.reports = {.language = "en"}}},
+      {"preview", {"reports", "preview"}, "reports preview", {}},
+      {"preview of a file",
+       {"reports", "preview", "--template", "fr.txt", "--action", "delayed", "--status", "4.2.2",
+        "--message"},
+       "reports preview",
+       {.reports =
+            {.template_file = "fr.txt", .action = "delayed", .status = "4.2.2", .message = true}}},
       {"version", {"version"}, "version", {}},
   };
   for (const GoodCase& good : cases) {
@@ -68,6 +79,12 @@ TEST(CommandLine, Understands) {
     EXPECT_EQ(queue.sender, good.expected.queue.sender) << good.reason;
     EXPECT_EQ(queue.older_than, good.expected.queue.older_than) << good.reason;
     EXPECT_EQ(queue.dry_run, good.expected.queue.dry_run) << good.reason;
+    const Arguments::Reports& reports = invocation.arguments.reports;
+    EXPECT_EQ(reports.language, good.expected.reports.language) << good.reason;
+    EXPECT_EQ(reports.template_file, good.expected.reports.template_file) << good.reason;
+    EXPECT_EQ(reports.action, good.expected.reports.action) << good.reason;
+    EXPECT_EQ(reports.status, good.expected.reports.status) << good.reason;
+    EXPECT_EQ(reports.message, good.expected.reports.message) << good.reason;
   }
 }
 
@@ -89,6 +106,7 @@ TEST(CommandLine, RefusesAndSaysWhatToDo) {
       {"unknown option", {"run", "--verbose"}, "--verbose"},
       {"option of another command", {"run", "--json"}, "--json"},
       {"no id", {"queue", "show"}, "ID"},
+      {"no language", {"reports", "template"}, "LANGUAGE"},
       {"two ids", {"queue", "show", "A", "B"}, "B"},
       {"no file", {"run", "--config"}, "--config"},
   };

@@ -12,6 +12,7 @@
 #include "app/flow_commands.h"
 #include "app/lab_commands.h"
 #include "app/queue_commands.h"
+#include "app/report_commands.h"
 #include "app/run.h"
 #include "app/version.h"
 
@@ -63,7 +64,7 @@ ExitCode run_or_check(const Arguments& arguments) {
   return arguments.check_only ? check(arguments) : run(arguments);
 }
 
-constexpr std::array<Command, 23> table{{
+constexpr std::array<Command, 25> table{{
     {"run",
      "Run the server until SIGTERM; SIGHUP reloads the configuration",
      "  postern run\n  postern run --config ./postern.toml\n",
@@ -144,6 +145,18 @@ constexpr std::array<Command, 23> table{{
      "  postern queue dead remove --older-than 30d\n",
      {.config = true, .json = true, .selection = true, .change = true},
      queue_dead_remove},
+    {"reports template",
+     "Print the words that are shipped for a language, to change them",
+     "  postern reports template en > /etc/postern/reports/en.txt\n",
+     {.language = true},
+     reports_template},
+    {"reports preview",
+     "Show a report as its reader sees it, with facts of an example",
+     "  postern reports preview\n  postern reports preview --action delayed --language de\n"
+     "  postern reports preview --template ./fr.txt --status 5.2.2\n"
+     "  postern reports preview --message > report.eml\n",
+     {.config = true, .json = true, .preview = true},
+     reports_preview},
     {"demo",
      "Tell the story of the option on a little world on this machine, nothing to configure",
      "  postern demo\n",

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/recipients.h"
+#include "app/reports.h"
 #include "app/values.h"
 #include "base/text.h"
 #include "settings/section.h"
@@ -258,6 +259,7 @@ Configuration read_all(const TomlTable& table, Findings& findings,
   read_recipients(root.section("recipients"), configuration.relay, configuration.recipients);
   read_dns(root.section("dns"), configuration.dns);
   read_delivery(root.section("delivery"), configuration.delivery);
+  read_reports(root.section("reports"), configuration.reports);
   const std::vector<Section> routes = root.sections("route", routes_max);
   for (const Section& route : routes) read_route(route, configuration.routes);
   // Without a route its keys are known all the same.

@@ -9,6 +9,7 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "dsn/wording.h"
 #include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
 #include "settings/diagnostic.h"
@@ -114,6 +115,12 @@ struct Configuration {
     Duration connect_timeout = std::chrono::seconds(30);
     bool operator==(const Delivery&) const = default;
   };
+  struct Reports {
+    std::vector<std::string> languages{"en"};
+    std::string templates;               ///< a directory; empty: none
+    std::vector<dsn::Wording> wordings;  ///< after reading one for each language
+    bool operator==(const Reports&) const = default;
+  };
   struct Route {
     std::string domain;  ///< lower case; ".example.com": its subdomains; "*": all others
     std::vector<NextHop> next_hop;
@@ -135,6 +142,7 @@ struct Configuration {
   Recipients recipients;
   Dns dns;
   Delivery delivery;
+  Reports reports;
   std::vector<Route> routes;
   Log log;
   bool operator==(const Configuration&) const = default;
@@ -148,7 +156,8 @@ struct ReadConfiguration {
 };
 
 /// Reads configuration text; `file` stands in the diagnostics. Looks at the files that the
-/// configuration names (certificate, key, zones, lists of recipients), at nothing else.
+/// configuration names (certificate, key, zones, lists of recipients, templates of reports), at
+/// nothing else.
 ReadConfiguration read_configuration(std::string_view text, const std::string& file,
                                      const std::string& system_hostname);
 /// Reads the file at `path`. A file that is missing, unreadable or above 1 MiB is a diagnostic.

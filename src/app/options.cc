@@ -42,6 +42,7 @@ Result<delivery::DeliveryOptions> delivery_options(const Configuration& configur
   options.starttls = from.starttls == StartTls::opportunistic ? smtp::ClientTls::when_offered
                                                               : smtp::ClientTls::off;
   options.port = static_cast<std::uint16_t>(from.port);
+  options.report_wordings = configuration.reports.wordings;
   for (const Configuration::Route& route : configuration.routes) {
     std::vector<std::string> hops;
     hops.reserve(route.next_hop.size());

@@ -50,8 +50,8 @@ std::string recipients_line(const Configuration::RecipientDomain& domain) {
 }  // namespace
 
 std::string summary(const Configuration& configuration) {
-  const auto& [server, limits, smtp, relay, unknown_ip, recipients, dns, delivery, routes, log] =
-      configuration;
+  const auto& [server, limits, smtp, relay, unknown_ip, recipients, dns, delivery, reports, routes,
+               log] = configuration;
   std::string lines;
   const auto add = [&lines](std::string_view what, std::string_view value) {
     lines += fmt::format("  {:<12} {}\n", what, value);
@@ -93,6 +93,9 @@ std::string summary(const Configuration& configuration) {
   add("gives up",
       fmt::format("after {}; retries begin after {}", format_duration(delivery.lifetime),
                   format_duration(delivery.retry.front())));
+  add("reports", fmt::format("in {}{}", joined(reports.languages, text_of),
+                             reports.templates.empty() ? ", in the words that are shipped"
+                                                       : ", templates in " + reports.templates));
   add("log", fmt::format("{} to {}", log.format == LogFormat::json ? "JSON" : "text", log.target));
   return lines;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
-#include <optional>
 
 #include "base/check.h"
 #include "base/text.h"
@@ -121,16 +120,18 @@ class TemplateReader {
  public:
   using Sections = std::map<std::string, std::string, std::less<>>;
 
-  std::expected<Sections, WordingError> read(std::string_view text) {
+  std::expected<Sections, std::vector<WordingProblem>> read(std::string_view text) {
     // A byte order mark, as some editors write it.
     if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-    while (!text.empty() && !error_) {
+    while (!text.empty()) {
       ++line_number_;
       take(next_line(text));
     }
-    if (!error_) end_section();
-    if (error_) return std::unexpected(*std::move(error_));
-    return std::move(sections_);
+    end_section();
+    if (problems_.empty()) return std::move(sections_);
+    std::ranges::stable_sort(problems_, {}, &WordingProblem::line);
+    if (problems_.size() > wording_problems_max) problems_.resize(wording_problems_max);
+    return std::unexpected(std::move(problems_));
   }
 
  private:
@@ -142,8 +143,9 @@ class TemplateReader {
       return begin_section(shown.substr(1, shown.size() - 2));
     }
     if (kind_ == nullptr) {
-      if (!trim(line).empty()) fail("text before the first section; put [failed] or another above");
-      return;
+      if (trim(line).empty() || skipping_) return;
+      skipping_ = true;
+      return problem("text before the first section", "put [failed] or another above");
     }
     check_placeholders(line);
     text_ += fmt::format("{}\n", line);
@@ -152,9 +154,14 @@ class TemplateReader {
   bool readable(std::string_view line) {
     for (std::string_view rest = line; !rest.empty();) {
       const CodePoint point = code_point(rest);
-      if (point.bytes == 0) return fail("is not UTF-8; save the file in this encoding");
-      if (point.value < 0x20 && point.value != '\t')
-        return fail("holds a control character; remove it");
+      if (point.bytes == 0) {
+        problem("is not UTF-8", "save the file in this encoding");
+        return false;
+      }
+      if (point.value < 0x20 && point.value != '\t') {
+        problem("holds a control character", "remove it");
+        return false;
+      }
       rest.remove_prefix(point.bytes);
     }
     return true;
@@ -162,17 +169,14 @@ class TemplateReader {
 
   void begin_section(std::string_view name) {
     end_section();
-    if (error_) return;
     kind_ = kind_of(name);
-    if (kind_ == nullptr) {
-      fail(fmt::format("there is no section [{}]; there are:{}", printable(name, 60),
-                       known_sections()));
-      return;
-    }
-    if (sections_.contains(name)) {
-      fail(fmt::format("section [{}] is there twice; keep one", name));
-      return;
-    }
+    // The text of a section that is none has no mistakes of its own.
+    skipping_ = kind_ == nullptr;
+    if (kind_ == nullptr)
+      return problem(fmt::format("there is no section [{}]", printable(name, 60)),
+                     "there are:" + known_sections());
+    if (sections_.contains(name))
+      problem(fmt::format("section [{}] is there twice", name), "keep one");
     name_ = name;
     section_line_ = line_number_;
     text_.clear();
@@ -183,13 +187,13 @@ class TemplateReader {
     if (kind_ == nullptr) return;
     while (text_.starts_with('\n')) text_.erase(0, 1);
     while (text_.ends_with('\n')) text_.pop_back();
-    line_number_at_fault_ = section_line_;
     const bool lists = holds_word(kind_->placeholders, "recipients");
     if (lists && recipients_count_ != 1)
-      fail(fmt::format("section [{}] needs {} once, on a line of its own", name_, recipients_line));
+      problem_at(section_line_, fmt::format("section [{}] needs {} once", name_, recipients_line),
+                 "put it on a line of its own");
     if (kind_->name.starts_with("subject.") && (text_.empty() || text_.contains('\n')))
-      fail(fmt::format("section [{}] must be one line of text", name_));
-    line_number_at_fault_ = 0;
+      problem_at(section_line_, fmt::format("section [{}] must be one line of text", name_),
+                 "write what the subject shall be");
     sections_.emplace(name_, std::move(text_));
   }
 
@@ -204,34 +208,38 @@ class TemplateReader {
       const auto close = line.find('}');
       const std::string_view name =
           close == std::string_view::npos ? line.substr(1) : line.substr(1, close - 1);
-      if (close == std::string_view::npos || !holds_word(kind_->placeholders, name)) {
-        fail(fmt::format("unknown placeholder {{{}}}; section [{}] knows {}, and {{{{ for a brace",
-                         printable(name, 40), name_, in_braces(kind_->placeholders)));
-        return;
-      }
-      if (name == "recipients") {
+      if (close == std::string_view::npos || !holds_word(kind_->placeholders, name))
+        problem(fmt::format("unknown placeholder {{{}}}", printable(name, 40)),
+                fmt::format("section [{}] knows {}, and {{{{ for a brace", name_,
+                            in_braces(kind_->placeholders)));
+      if (close == std::string_view::npos) return;
+      if (name == "recipients" && holds_word(kind_->placeholders, name)) {
         ++recipients_count_;
-        if (trim(whole) != recipients_line) fail("{recipients} must stand on a line of its own");
+        if (trim(whole) != recipients_line)
+          problem("{recipients} stands within a line", "it must stand on a line of its own");
       }
       line.remove_prefix(close + 1);
     }
   }
 
-  bool fail(std::string what) {
-    if (!error_)
-      error_ = WordingError{line_number_at_fault_ != 0 ? line_number_at_fault_ : line_number_,
-                            std::move(what)};
-    return false;
+  void problem(std::string what, std::string advice) {
+    problem_at(line_number_, std::move(what), std::move(advice));
+  }
+  void problem_at(std::size_t line, std::string what, std::string advice) {
+    // A file of nonsense shall not fill memory; the text has an end.
+    if (problems_.size() < problems_kept_max)
+      problems_.push_back({line, std::move(what), std::move(advice)});
   }
 
+  static constexpr std::size_t problems_kept_max = 1000;
   Sections sections_;
-  std::optional<WordingError> error_;
+  std::vector<WordingProblem> problems_;
   const SectionKind* kind_ = nullptr;
+  bool skipping_ = false;  // text of no section was told already
   std::string name_;
   std::string text_;
   std::size_t line_number_ = 0;
   std::size_t section_line_ = 0;
-  std::size_t line_number_at_fault_ = 0;  // instead of the current one when not 0
   std::size_t recipients_count_ = 0;
 };
 
@@ -260,12 +268,13 @@ std::string substituted(std::string_view text, const Values& values) {
 
 }  // namespace
 
-std::expected<Wording, WordingError> Wording::parse(std::string_view text, std::string language,
-                                                    const Wording& base) {
+std::expected<Wording, std::vector<WordingProblem>> Wording::parse(std::string_view text,
+                                                                   std::string language,
+                                                                   const Wording& base) {
   if (text.size() > wording_bytes_max)
-    return std::unexpected(
-        WordingError{0, fmt::format("the template is larger than {} KiB; make it shorter",
-                                    wording_bytes_max / 1024)});
+    return std::unexpected(std::vector<WordingProblem>{
+        {0, fmt::format("the template is larger than {} KiB", wording_bytes_max / 1024),
+         "make it shorter"}});
   auto sections = TemplateReader().read(text);
   if (!sections) return std::unexpected(std::move(sections.error()));
   Wording wording;
@@ -298,6 +307,14 @@ std::string_view Wording::shipped_template(std::string_view language) {
   if (language == "en") return english_template;
   if (language == "de") return german_template;
   return {};
+}
+
+std::vector<std::string_view> Wording::lacking(const Wording& other) const {
+  std::vector<std::string_view> names;
+  for (const SectionKind& kind : kinds)
+    if (other.sections_.contains(kind.name) && !sections_.contains(kind.name))
+      names.push_back(kind.name);
+  return names;
 }
 
 std::string_view Wording::text(std::string_view section, std::string_view status) const {

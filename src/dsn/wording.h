@@ -12,11 +12,13 @@
 namespace postern::dsn {
 
 inline constexpr std::size_t wording_bytes_max = 64 * 1024;  ///< of one template file
+inline constexpr std::size_t wording_problems_max = 20;      ///< that are told of one template
 
 /// What is wrong with a template, and where.
-struct WordingError {
+struct WordingProblem {
   std::size_t line = 0;  ///< counted from 1; 0: the text as a whole
-  std::string what;      ///< what is wrong and what to do
+  std::string what;      ///< what is wrong
+  std::string advice;    ///< what to do
 };
 
 /// What stands for a placeholder: {"remote", "mx.example.com"}.
@@ -34,9 +36,11 @@ using Values = std::vector<std::pair<std::string_view, std::string>>;
 /// [advice.5.1.1], [advice.5.1]. `postern reports template en` prints a whole one to start from.
 class Wording {
  public:
-  /// Reads a template. Sections that it leaves out are those of `base`.
-  static std::expected<Wording, WordingError> parse(std::string_view text, std::string language,
-                                                    const Wording& base);
+  /// Reads a template. Sections that it leaves out are those of `base`. Problems: all of them in
+  /// the order of their lines, the first wording_problems_max.
+  static std::expected<Wording, std::vector<WordingProblem>> parse(std::string_view text,
+                                                                   std::string language,
+                                                                   const Wording& base);
   /// The words that are shipped, for "en" and "de"; null for other languages. Lives for ever.
   static const Wording* shipped(std::string_view language);
   static std::span<const std::string_view> shipped_languages();
@@ -45,6 +49,9 @@ class Wording {
 
   /// RFC 5646 section 2.1: the language tag.
   [[nodiscard]] const std::string& language() const { return language_; }
+  /// The sections of `other` for which this has no words of its own kind, without those for one
+  /// status: what a reader of this language alone would miss.
+  [[nodiscard]] std::vector<std::string_view> lacking(const Wording& other) const;
   /// The text of a section. With a status the most special one there is: "advice" and "5.1.1" look
   /// for advice.5.1.1, advice.5.1 and advice. Empty when there is none.
   [[nodiscard]] std::string_view text(std::string_view section, std::string_view status = {}) const;

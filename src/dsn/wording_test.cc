@@ -1,5 +1,6 @@
 #include "dsn/wording.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include "dsn/human_part.h"
@@ -15,7 +16,7 @@ const Wording& english() {
 
 Wording changed(std::string_view text) {
   auto wording = Wording::parse(text, "en", english());
-  EXPECT_TRUE(wording) << wording.error().what;
+  EXPECT_TRUE(wording) << wording.error().front().what;
   return wording ? *std::move(wording) : Wording();
 }
 
@@ -73,6 +74,7 @@ TEST(Wording, FaultsAreToldWithTheirLine) {
       {"no recipients", "[advice]\nx\n[failed]\nsorry\n", 3, "needs {recipients} once"},
       {"recipients in a sentence", "[failed]\nsorry\nfor {recipients}\n", 3,
        "on a line of its own"},
+      {"recipients where there are none", "[advice]\n{recipients}\n", 2, "unknown placeholder"},
       {"recipients twice", "[failed]\n{recipients}\n{recipients}\n", 1, "needs {recipients} once"},
       {"an empty subject", "[subject.failed]\n\n", 1, "must be one line"},
       {"two lines of subject", "[subject.failed]\na\nb\n", 1, "must be one line"},
@@ -83,9 +85,38 @@ TEST(Wording, FaultsAreToldWithTheirLine) {
   for (const Case& c : cases) {
     const auto read = Wording::parse(c.text, "en", english());
     ASSERT_FALSE(read) << c.why;
-    EXPECT_EQ(read.error().line, c.line) << c.why;
-    EXPECT_TRUE(read.error().what.contains(c.what)) << c.why << ": " << read.error().what;
+    ASSERT_EQ(read.error().size(), 1U) << c.why << ": " << read.error()[1].what;
+    const WordingProblem& problem = read.error().front();
+    EXPECT_EQ(problem.line, c.line) << c.why;
+    const std::string told = problem.what + "; " + problem.advice;
+    EXPECT_TRUE(told.contains(c.what)) << c.why << ": " << told;
   }
+}
+
+TEST(Wording, EveryFaultIsTold) {
+  const auto read = Wording::parse(
+      "text\nmore\n[advise]\n{x}\n[failed]\n{y} {z}\n[advice]\n{remote\n\x01\n[advice]\n", "en",
+      english());
+  ASSERT_FALSE(read);
+  std::vector<std::size_t> lines;
+  for (const WordingProblem& problem : read.error()) lines.push_back(problem.line);
+  EXPECT_EQ(lines, (std::vector<std::size_t>{1, 3, 5, 6, 6, 8, 9, 10}));
+
+  std::string nonsense = "[advice]\n";
+  for (int i = 0; i < 5000; ++i) nonsense += "{x}{y}\n";
+  const auto endless = Wording::parse(nonsense, "en", english());
+  ASSERT_FALSE(endless);
+  EXPECT_EQ(endless.error().size(), wording_problems_max);
+}
+
+TEST(Wording, TellsWhatAnotherLanguageLacks) {
+  const auto own = Wording::parse("[subject.failed]\nNon remis\n[advice.5.1]\nx\n", "fr", {});
+  ASSERT_TRUE(own);
+  const auto lacking = own->lacking(english());
+  EXPECT_EQ(lacking.size(), 18U) << "all that English has but the subject";
+  EXPECT_EQ(std::ranges::count(lacking, "subject.failed"), 0);
+  EXPECT_EQ(std::ranges::count(lacking, "cause.refused"), 1);
+  EXPECT_TRUE(Wording::shipped("de")->lacking(english()).empty());
 }
 
 TEST(Wording, FillsInAndWraps) {

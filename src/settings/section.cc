@@ -41,11 +41,12 @@ void Section::problem(std::string_view key, Objection objection, Weight weight) 
   problem_at(entry == nullptr ? place_ : entry->value.place, key, std::move(objection), weight);
 }
 
-void Section::problem_in_file(const std::string& file, int line, Objection objection) {
+void Section::problem_in_file(const std::string& file, int line, Objection objection,
+                              Weight weight) {
   if (findings_.diagnostics.size() >= diagnostics_max) return;
   const Place place = line > 0 ? Place{line, 1} : Place{};
   findings_.diagnostics.push_back(
-      {Weight::error, file, place, "", "", std::move(objection.what), std::move(objection.advice)});
+      {weight, file, place, "", "", std::move(objection.what), std::move(objection.advice)});
 }
 
 void Section::wrong_kind(std::string_view key, const TomlValue& value, std::string_view wanted) {

@@ -104,7 +104,8 @@ class Section {
   /// Records what is wrong with a key, at its value's place (or the section's).
   void problem(std::string_view key, Objection objection, Weight weight = Weight::error);
   /// Records what is wrong with a line (0: the whole) of another file that the section names.
-  void problem_in_file(const std::string& file, int line, Objection objection);
+  void problem_in_file(const std::string& file, int line, Objection objection,
+                       Weight weight = Weight::error);
 
   /// Reports every key that no reading function named. Last.
   void finish();
