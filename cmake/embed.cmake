@@ -1,6 +1,6 @@
-# postern_embed(TARGET FUNCTION file...): the texts of the files become part of the program: a source that defines
-# std::span<const postern::lab::EmbeddedText> postern::lab::FUNCTION(), in the order of the files.
-function(postern_embed target function)
+# postern_embed(ROOM FUNCTION file...): the texts of the files become part of the program: a source that defines
+# std::span<const postern::EmbeddedText> postern::ROOM::FUNCTION(), in the order of the files.
+function(postern_embed room function)
   set(entries "")
   foreach(file ${ARGN})
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
@@ -11,11 +11,12 @@ function(postern_embed target function)
   set(output ${CMAKE_BINARY_DIR}/embedded/${function}.cc)
   file(CONFIGURE OUTPUT ${output} @ONLY CONTENT [=[
 // Made by cmake/embed.cmake.
-#include "lab/embedded.h"
+#include "base/embedded.h"
 
 #include <array>
+#include <span>
 
-namespace postern::lab {
+namespace postern::@room@ {
 
 std::span<const EmbeddedText> @function@() {
   static const auto texts = std::to_array<EmbeddedText>({
@@ -23,7 +24,7 @@ std::span<const EmbeddedText> @function@() {
   return texts;
 }
 
-}  // namespace postern::lab
+}  // namespace postern::@room@
 ]=])
-  target_sources(${target} PRIVATE ${output})
+  target_sources(postern_${room} PRIVATE ${output})
 endfunction()

@@ -7,10 +7,10 @@
 #include <sstream>
 
 #include "app/flow_watch.h"
-#include "lab/embedded.h"
 #include "lab/flow_json.h"
 #include "lab/flow_run.h"
 #include "lab/flow_text.h"
+#include "lab/scenario.h"
 
 namespace postern::app {
 namespace {
@@ -38,12 +38,12 @@ std::optional<std::string> read_file(const std::string& path) {
 
 /// Those that a scenario may name, and those that the user asked for.
 struct LoadedProfiles {
-  lab::Profiles known;
-  lab::Profiles listed;
+  upstream::Profiles known;
+  upstream::Profiles listed;
 };
 
 std::optional<LoadedProfiles> load_profiles(const Arguments::Lab& arguments) {
-  const lab::Profiles& shipped = lab::shipped_profiles_read();
+  const upstream::Profiles& shipped = upstream::shipped_profiles_read();
   if (arguments.profiles_file.empty()) return LoadedProfiles{shipped, shipped};
   const auto text = read_file(arguments.profiles_file);
   if (!text) {
@@ -52,11 +52,11 @@ std::optional<LoadedProfiles> load_profiles(const Arguments::Lab& arguments) {
     return std::nullopt;
   }
   LoadedProfiles loaded;
-  loaded.listed = lab::read_profiles(*text, arguments.profiles_file);
+  loaded.listed = upstream::read_profiles(*text, arguments.profiles_file);
   print_problems(loaded.listed.diagnostics);
   if (settings::has_errors(loaded.listed.diagnostics)) return std::nullopt;
   loaded.known = loaded.listed;
-  for (const lab::Profile& profile : shipped.all)
+  for (const upstream::Profile& profile : shipped.all)
     if (loaded.listed.find(profile.name) == nullptr) loaded.known.all.push_back(profile);
   return loaded;
 }
@@ -69,7 +69,7 @@ struct ScenarioText {
 
 std::optional<ScenarioText> find_scenario(const std::string& name) {
   std::vector<std::string> known;
-  for (const lab::EmbeddedText& shipped : lab::shipped_scenarios()) {
+  for (const EmbeddedText& shipped : lab::shipped_scenarios()) {
     if (shipped.name == name) return ScenarioText{name + ".toml", std::string(shipped.text)};
     known.emplace_back(shipped.name);
   }
@@ -81,7 +81,8 @@ std::optional<ScenarioText> find_scenario(const std::string& name) {
   return std::nullopt;
 }
 
-std::optional<lab::Scenario> load_scenario(const std::string& name, const lab::Profiles& profiles) {
+std::optional<lab::Scenario> load_scenario(const std::string& name,
+                                           const upstream::Profiles& profiles) {
   const auto text = find_scenario(name);
   if (!text) return std::nullopt;
   lab::ReadScenario read = lab::read_scenario(text->text, text->name, profiles);
@@ -90,7 +91,7 @@ std::optional<lab::Scenario> load_scenario(const std::string& name, const lab::P
   return std::move(read.scenario);
 }
 
-void print_flow(const lab::FinishedFlow& finished, const lab::Profiles& profiles,
+void print_flow(const lab::FinishedFlow& finished, const upstream::Profiles& profiles,
                 lab::Detail detail) {
   fmt::print(
       "{}\nWhat happens\n{}\n{}\nWhat had to come out\n{}",
@@ -114,16 +115,15 @@ void print_flows(const Arguments& arguments, const std::vector<lab::FinishedFlow
 }
 
 /// The profiles to run with; empty: the scenario's own.
-std::optional<std::vector<const lab::Profile*>> wanted_profiles(const std::string& name,
-                                                                const lab::Scenario& scenario,
-                                                                const lab::Profiles& profiles) {
-  std::vector<const lab::Profile*> wanted;
+std::optional<std::vector<const upstream::Profile*>> wanted_profiles(
+    const std::string& name, const lab::Scenario& scenario, const upstream::Profiles& profiles) {
+  std::vector<const upstream::Profile*> wanted;
   if (name.empty()) return wanted;
   if (scenario.upstream.empty()) {
     print_error("this scenario names no server as its `upstream`, so --profile has none to change");
     return std::nullopt;
   }
-  for (const lab::Profile& profile : profiles.all)
+  for (const upstream::Profile& profile : profiles.all)
     if (name == "all" || profile.name == name) wanted.push_back(&profile);
   if (!wanted.empty()) return wanted;
   const std::vector<std::string> names = profiles.names();
@@ -141,7 +141,7 @@ bool may_watch(const Arguments& arguments) {
 }
 
 /// Drawn on the terminal when that was asked for and there is one.
-Result<lab::FinishedFlow> run_one(const lab::Scenario& scenario, const lab::Profiles& profiles,
+Result<lab::FinishedFlow> run_one(const lab::Scenario& scenario, const upstream::Profiles& profiles,
                                   const Arguments::Lab& arguments) {
   if (!arguments.watch || !can_watch()) return lab::run_flow(scenario, profiles, arguments.seed);
   const auto speed = parse_duration(arguments.speed);
@@ -157,9 +157,9 @@ Result<lab::FinishedFlow> run_one(const lab::Scenario& scenario, const lab::Prof
 }  // namespace
 
 ExitCode lab_list(const Arguments&) {
-  for (const lab::EmbeddedText& shipped : lab::shipped_scenarios()) {
-    const auto read =
-        lab::read_scenario(shipped.text, std::string(shipped.name), lab::shipped_profiles_read());
+  for (const EmbeddedText& shipped : lab::shipped_scenarios()) {
+    const auto read = lab::read_scenario(shipped.text, std::string(shipped.name),
+                                         upstream::shipped_profiles_read());
     fmt::print("{:<24} {}\n", shipped.name, read.scenario.title);
   }
   return ExitCode::ok;
@@ -181,7 +181,7 @@ ExitCode lab_profiles(const Arguments& arguments) {
   }
   fmt::print("{:<16} {:<36} {:>8}  {:>12}  {:>12}  {:<6}  {:<8} {}\n", "profile", "product",
              "attempts", "first sign", "gives up", "quotes", "sure by", "from");
-  for (const lab::Profile& profile : loaded->listed.all)
+  for (const upstream::Profile& profile : loaded->listed.all)
     fmt::print("{:<16} {:<36} {:>8}  {:>12}  {:>12}  {:<6}  {:<8} {}\n", profile.name,
                profile.product, profile.attempts().size(),
                profile.reports ? lab::format_since(profile.first_sign()) : "never",
@@ -189,7 +189,7 @@ ExitCode lab_profiles(const Arguments& arguments) {
                !profile.reports       ? ""
                : profile.quotes_reply ? "yes"
                                       : "no",
-               lab::confidence_name(profile.confidence), profile.report_from);
+               upstream::confidence_name(profile.confidence), profile.report_from);
   return ExitCode::ok;
 }
 
@@ -201,7 +201,7 @@ ExitCode lab_run(const Arguments& arguments) {
   const auto wanted = wanted_profiles(arguments.lab.profile, *scenario, loaded->listed);
   if (!wanted || !may_watch(arguments)) return ExitCode::wrong_usage;
   std::vector<lab::Scenario> scenarios;
-  for (const lab::Profile* profile : *wanted)
+  for (const upstream::Profile* profile : *wanted)
     scenarios.push_back(lab::with_profile(*scenario, *profile));
   if (scenarios.empty()) scenarios.push_back(*scenario);
   std::vector<lab::FinishedFlow> finished;

@@ -99,7 +99,7 @@ std::optional<Stuck> stuck_at(const Flow& flow, const std::string& server, const
   return deferred == 0 ? std::nullopt : stuck;
 }
 
-Verdict judge_times(const Flow& flow, const Profile& profile, const std::string& server,
+Verdict judge_times(const Flow& flow, const upstream::Profile& profile, const std::string& server,
                     const Stuck& stuck) {
   const auto wanted = profile.attempts();
   const auto got = attempt_times(flow, server, stuck.sender, stuck.recipient);
@@ -129,7 +129,7 @@ std::vector<const ReportAccount*> reports_about(const Account& account, const St
   return found;
 }
 
-Verdict judge_report(const Flow& flow, const Account& account, const Profile& profile,
+Verdict judge_report(const Flow& flow, const Account& account, const upstream::Profile& profile,
                      const std::string& server, const Stuck& stuck, std::string_view kind) {
   const bool failure = kind == "failure";
   const Duration at = failure ? profile.give_up : profile.delay_notice;
@@ -178,8 +178,8 @@ std::vector<Verdict> judge_expectations(const Flow& flow, const Account& account
   return verdicts;
 }
 
-std::vector<Verdict> judge_profile(const Flow& flow, const Account& account, const Profile& profile,
-                                   const std::string& server) {
+std::vector<Verdict> judge_profile(const Flow& flow, const Account& account,
+                                   const upstream::Profile& profile, const std::string& server) {
   std::vector<Verdict> verdicts;
   for (const Happening& sent : flow.history().happenings) {
     if (sent.kind != Happening::Kind::sent) continue;

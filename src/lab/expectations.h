@@ -21,8 +21,8 @@ std::vector<Verdict> judge_expectations(const Flow& flow, const Account& account
 /// Whether a server of the flow did what its profile says, for each message that was answered 4xx
 /// whenever it tried to pass it on: when it tried, when and by whom its user was told, and with
 /// whose words. Worked out from what was on the wire and in the mailboxes, not by the server.
-std::vector<Verdict> judge_profile(const Flow& flow, const Account& account, const Profile& profile,
-                                   const std::string& server);
+std::vector<Verdict> judge_profile(const Flow& flow, const Account& account,
+                                   const upstream::Profile& profile, const std::string& server);
 
 /// The times at which a server tried to pass on one message, several hosts of one attempt counted
 /// once.

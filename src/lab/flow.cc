@@ -29,7 +29,7 @@ std::string name_of(const Scenario& scenario, const std::string& id) {
 
 }  // namespace
 
-Flow::Flow(Scenario scenario, const Profiles& profiles, std::uint64_t seed)
+Flow::Flow(Scenario scenario, const upstream::Profiles& profiles, std::uint64_t seed)
     : scenario_(std::move(scenario)),
       profiles_(profiles),
       sim_(seed),

@@ -11,9 +11,9 @@
 #include "dns/zone_resolver.h"
 #include "io/sim/sim_world.h"
 #include "lab/history.h"
-#include "lab/profile.h"
 #include "lab/scenario.h"
 #include "lab/wire_tap.h"
+#include "upstream/profile.h"
 
 namespace postern::lab {
 
@@ -26,7 +26,7 @@ class FlowServer;
 class Flow {
  public:
   /// `scenario` has no errors, and its profiles are in `profiles`; copies of both are kept.
-  Flow(Scenario scenario, const Profiles& profiles, std::uint64_t seed);
+  Flow(Scenario scenario, const upstream::Profiles& profiles, std::uint64_t seed);
   ~Flow();
   Flow(const Flow&) = delete;
   Flow& operator=(const Flow&) = delete;
@@ -58,7 +58,7 @@ class Flow {
   [[nodiscard]] bool is_quiet() const;
 
   Scenario scenario_;
-  Profiles profiles_;
+  upstream::Profiles profiles_;
   History history_;
   io::SimWorld sim_;
   SteadyTime beginning_;

@@ -234,9 +234,9 @@ std::string flows_json(const std::vector<FinishedFlow>& flows, const std::string
                                        {"runs", std::move(runs)}});
 }
 
-std::string profiles_json(const Profiles& profiles) {
+std::string profiles_json(const upstream::Profiles& profiles) {
   array out;
-  for (const Profile& profile : profiles.all) {
+  for (const upstream::Profile& profile : profiles.all) {
     array retry;
     for (const Duration wait : profile.retry) retry.emplace_back(in_seconds(wait));
     out.push_back(object{{"name", profile.name},
@@ -250,7 +250,7 @@ std::string profiles_json(const Profiles& profiles) {
                          {"quotes_reply", profile.quotes_reply},
                          {"report_from", profile.report_from},
                          {"report_subject", profile.report_subject},
-                         {"confidence", confidence_name(profile.confidence)}});
+                         {"confidence", upstream::confidence_name(profile.confidence)}});
   }
   return boost::json::serialize(out);
 }

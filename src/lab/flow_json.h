@@ -16,6 +16,6 @@ std::string flow_json(const FinishedFlow& finished, const std::string& scenario_
 std::string flows_json(const std::vector<FinishedFlow>& flows, const std::string& scenario_name,
                        std::uint64_t seed);
 /// The profiles.
-std::string profiles_json(const Profiles& profiles);
+std::string profiles_json(const upstream::Profiles& profiles);
 
 }  // namespace postern::lab

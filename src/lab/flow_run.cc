@@ -22,7 +22,7 @@ bool FinishedFlow::good() const {
   return std::ranges::all_of(verdicts, [](const Verdict& verdict) { return verdict.kept; });
 }
 
-Scenario with_profile(Scenario scenario, const Profile& profile) {
+Scenario with_profile(Scenario scenario, const upstream::Profile& profile) {
   ScenarioServer* server = scenario.server(scenario.upstream);
   if (server == nullptr || server->profile == profile.name) return scenario;
   server->profile = profile.name;
@@ -31,7 +31,7 @@ Scenario with_profile(Scenario scenario, const Profile& profile) {
   return scenario;
 }
 
-FinishedFlow finish(std::unique_ptr<Flow> flow, const Profiles& profiles) {
+FinishedFlow finish(std::unique_ptr<Flow> flow, const upstream::Profiles& profiles) {
   FinishedFlow finished;
   finished.account = account_of(*flow);
   finished.verdicts = judge_expectations(*flow, finished.account);
@@ -48,7 +48,7 @@ FinishedFlow finish(std::unique_ptr<Flow> flow, const Profiles& profiles) {
   return finished;
 }
 
-Result<FinishedFlow> run_flow(const Scenario& scenario, const Profiles& profiles,
+Result<FinishedFlow> run_flow(const Scenario& scenario, const upstream::Profiles& profiles,
                               std::uint64_t seed) {
   auto flow = std::make_unique<Flow>(scenario, profiles, seed);
   TRY_VOID(flow->start());
@@ -72,7 +72,7 @@ FlowRow row_of(const FinishedFlow& finished) {
   return row;
 }
 
-std::string flow_table(const std::vector<FinishedFlow>& flows, const Profiles& profiles) {
+std::string flow_table(const std::vector<FinishedFlow>& flows, const upstream::Profiles& profiles) {
   std::string text = fmt::format("{:<16} {:>8}  {:>12}  {:>12}  {:<6}  {}\n", "profile", "attempts",
                                  "first sign", "report", "quotes", "from");
   const auto time = [](const std::optional<Duration>& at) {
@@ -90,9 +90,9 @@ std::string flow_table(const std::vector<FinishedFlow>& flows, const Profiles& p
       if (!verdict.kept) text += fmt::format("    {}: {}\n", verdict.what, verdict.got);
   }
   text += "\nHow sure the times are: ";
-  for (const Profile& profile : profiles.all)
+  for (const upstream::Profile& profile : profiles.all)
     text += fmt::format("{}{} {}", &profile == profiles.all.data() ? "" : ", ", profile.name,
-                        confidence_name(profile.confidence));
+                        upstream::confidence_name(profile.confidence));
   return text + ".\n";
 }
 

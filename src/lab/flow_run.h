@@ -23,13 +23,13 @@ struct FinishedFlow {
 
 /// The scenario with another profile for its upstream server; time is enough for that profile. Of
 /// what the scenario expects nothing is left then: it holds for its own profile.
-Scenario with_profile(Scenario scenario, const Profile& profile);
+Scenario with_profile(Scenario scenario, const upstream::Profile& profile);
 
 /// What there is to say of a flow that is over.
-FinishedFlow finish(std::unique_ptr<Flow> flow, const Profiles& profiles);
+FinishedFlow finish(std::unique_ptr<Flow> flow, const upstream::Profiles& profiles);
 
 /// Starts a flow and lets all its time pass at once.
-Result<FinishedFlow> run_flow(const Scenario& scenario, const Profiles& profiles,
+Result<FinishedFlow> run_flow(const Scenario& scenario, const upstream::Profiles& profiles,
                               std::uint64_t seed);
 
 /// A flow in short.
@@ -46,6 +46,6 @@ struct FlowRow {
 FlowRow row_of(const FinishedFlow& finished);
 
 /// One line for each flow: profile, attempts, first sign to the user, report, from whom.
-std::string flow_table(const std::vector<FinishedFlow>& flows, const Profiles& profiles);
+std::string flow_table(const std::vector<FinishedFlow>& flows, const upstream::Profiles& profiles);
 
 }  // namespace postern::lab

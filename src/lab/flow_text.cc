@@ -20,7 +20,7 @@ std::string at_time(Duration time, std::string_view text) {
   return fmt::format("{:>{}}  {}\n", format_since(time), time_width, text);
 }
 
-std::string engine_text(const ScenarioServer& server, const Profiles& profiles) {
+std::string engine_text(const ScenarioServer& server, const upstream::Profiles& profiles) {
   switch (server.engine) {
     case Engine::postern:
       switch (server.postern.unknown_ip.mode) {
@@ -35,7 +35,7 @@ std::string engine_text(const ScenarioServer& server, const Profiles& profiles) 
     case Engine::mailboxes:
       return "mailboxes only";
     case Engine::profile: {
-      const Profile* profile = profiles.find(server.profile);
+      const upstream::Profile* profile = profiles.find(server.profile);
       return profile == nullptr ? server.profile
                                 : fmt::format("{} (profile {})", profile->product, profile->name);
     }
@@ -206,7 +206,7 @@ std::string report_text(const ReportAccount& report, const Scenario& scenario) {
 
 }  // namespace
 
-std::string flow_heading(const Flow& flow, const Profiles& profiles) {
+std::string flow_heading(const Flow& flow, const upstream::Profiles& profiles) {
   const Scenario& scenario = flow.scenario();
   std::string text = fmt::format("{}\n\n{}\nWho is who\n", scenario.title, scenario.story);
   for (const ScenarioProgram& program : scenario.programs)

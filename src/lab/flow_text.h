@@ -15,7 +15,7 @@ enum class Detail : std::uint8_t {
 };
 
 /// What is shown at the beginning: title, story, who is who.
-std::string flow_heading(const Flow& flow, const Profiles& profiles);
+std::string flow_heading(const Flow& flow, const upstream::Profiles& profiles);
 /// The timeline, with the dialogues.
 std::string flow_timeline(const Flow& flow, Detail detail);
 /// Who was responsible, the reports, and what the users saw.

@@ -4,12 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "lab/embedded.h"
 #include "lab/flow_json.h"
 #include "lab/flow_run.h"
 #include "lab/flow_text.h"
-#include "lab/profile.h"
 #include "lab/report_reader.h"
+#include "upstream/profile.h"
 
 namespace postern::lab {
 namespace {
@@ -18,8 +17,8 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using testing::HasSubstr;
 
-const Profiles& profiles() {
-  return shipped_profiles_read();
+const upstream::Profiles& profiles() {
+  return upstream::shipped_profiles_read();
 }
 
 Scenario shipped(std::string_view name) {
@@ -65,7 +64,7 @@ class ProfileTest : public testing::TestWithParam<Outcome> {};
 
 TEST_P(ProfileTest, KeepsToItsTimesAndReportsAsItsProductDoes) {
   const Outcome& wanted = GetParam();
-  const Profile* profile = profiles().find(wanted.profile);
+  const upstream::Profile* profile = profiles().find(wanted.profile);
   ASSERT_NE(profile, nullptr);
   const FinishedFlow finished = ran(with_profile(shipped("kb"), *profile));
   EXPECT_EQ(broken(finished), "");
@@ -501,7 +500,7 @@ TEST(ProfilesFile, TellsLineAndRemedyOfEachMistake) {
            Case{"", "holds 0 profiles"},
        }) {
     std::string problems;
-    for (const auto& diagnostic : read_profiles(one.text, "f.toml").diagnostics)
+    for (const auto& diagnostic : upstream::read_profiles(one.text, "f.toml").diagnostics)
       problems += diagnostic.text() + "\n";
     EXPECT_THAT(problems, HasSubstr(one.problem)) << one.text;
   }

@@ -28,7 +28,7 @@ std::string subject_of(std::string_view content) {
   return mail::find_header(content, "Subject").value_or("");
 }
 
-std::vector<Replacement> fillings(const Profile& profile, const ReportFacts& facts) {
+std::vector<Replacement> fillings(const upstream::Profile& profile, const ReportFacts& facts) {
   const auto hours = [](Duration d) {
     return fmt::to_string(std::chrono::duration_cast<std::chrono::hours>(d).count());
   };
@@ -61,7 +61,7 @@ std::string status_of(const ReportFacts& facts) {
   return facts.kind == ReportKind::failure ? "5.4.7" : "4.4.7";
 }
 
-std::string status_part(const Profile& profile, const ReportFacts& facts) {
+std::string status_part(const upstream::Profile& profile, const ReportFacts& facts) {
   const bool failure = facts.kind == ReportKind::failure;
   std::string part = fmt::format(
       "Reporting-MTA: dns; {}\r\n\r\nFinal-Recipient: rfc822; {}\r\nAction: {}\r\nStatus: {}\r\n",
@@ -84,13 +84,13 @@ std::string header_of(std::string_view content) {
 
 }  // namespace
 
-std::string product_from(const Profile& profile, std::string_view host) {
+std::string product_from(const upstream::Profile& profile, std::string_view host) {
   return replaced(profile.from, {{"{host}", std::string(host)},
                                  {"{domain}", domain_of_host(host)},
                                  {"@host", "@" + std::string(host)}});
 }
 
-std::string product_subject(const Profile& profile, const ReportFacts& facts) {
+std::string product_subject(const upstream::Profile& profile, const ReportFacts& facts) {
   if (facts.kind == ReportKind::delay)
     return replaced(profile.delay_subject, fillings(profile, facts));
   return replaced(profile.report_subject, {{"(subject)", subject_of(facts.content)},
@@ -98,7 +98,7 @@ std::string product_subject(const Profile& profile, const ReportFacts& facts) {
                                            {"(Delay|Failure)", "(Failure)"}});
 }
 
-std::string product_report(const Profile& profile, const ReportFacts& facts) {
+std::string product_report(const upstream::Profile& profile, const ReportFacts& facts) {
   const bool failure = facts.kind == ReportKind::failure;
   std::string report = fmt::format(
       "From: {}\r\nTo: <{}>\r\nSubject: {}\r\nDate: {}\r\nMessage-ID: <{}@{}>\r\n"

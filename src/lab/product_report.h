@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "base/time.h"
-#include "lab/profile.h"
+#include "upstream/profile.h"
 
 namespace postern::lab {
 
@@ -28,11 +28,11 @@ struct ReportFacts {
 
 /// The report as the product writes it: its From, its Subject, its words. CRLF line ends. A product
 /// that does not quote the reply gets it nowhere in.
-std::string product_report(const Profile& profile, const ReportFacts& facts);
+std::string product_report(const upstream::Profile& profile, const ReportFacts& facts);
 
 /// The From field of its reports.
-std::string product_from(const Profile& profile, std::string_view host);
+std::string product_from(const upstream::Profile& profile, std::string_view host);
 /// The Subject field of its reports.
-std::string product_subject(const Profile& profile, const ReportFacts& facts);
+std::string product_subject(const upstream::Profile& profile, const ReportFacts& facts);
 
 }  // namespace postern::lab

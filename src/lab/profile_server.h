@@ -11,8 +11,8 @@
 #include "lab/history.h"
 #include "lab/mailbox_server.h"
 #include "lab/product_report.h"
-#include "lab/profile.h"
 #include "lab/receiver.h"
+#include "upstream/profile.h"
 
 namespace postern::lab {
 
@@ -23,7 +23,7 @@ struct ProfileServerOptions {
   std::set<std::string> mailboxes;    ///< lower case; their domains are its own
   std::set<IpAddress> relay_clients;  ///< may send to anybody through it
   std::optional<Endpoint> smarthost;  ///< all mail for others goes there; else by MX
-  Profile profile;
+  upstream::Profile profile;
 };
 
 /// A model of a mail server that is not Postern: takes mail by SMTP, delivers it by MX, tries again

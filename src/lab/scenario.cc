@@ -36,7 +36,7 @@ Parsed<std::string> parse_mailbox_address(std::string_view text) {
 /// everything is known.
 class Reader {
  public:
-  explicit Reader(const Profiles& profiles) : profiles_(profiles) {}
+  explicit Reader(const upstream::Profiles& profiles) : profiles_(profiles) {}
 
   Scenario read(Section root) {
     root.text("title", scenario_.title);
@@ -253,7 +253,7 @@ class Reader {
                                         : fmt::format("did you mean \"{}\"?", meant)});
   }
 
-  const Profiles& profiles_;
+  const upstream::Profiles& profiles_;
   Scenario scenario_;
   std::set<std::string> ids_;
   std::set<IpAddress> addresses_;
@@ -278,7 +278,8 @@ const ScenarioProgram* Scenario::program(std::string_view id) const {
   return found == programs.end() ? nullptr : &*found;
 }
 
-ReadScenario read_scenario(std::string_view text, std::string file, const Profiles& profiles) {
+ReadScenario read_scenario(std::string_view text, std::string file,
+                           const upstream::Profiles& profiles) {
   ReadScenario read;
   Findings findings;
   findings.file = std::move(file);

@@ -2,15 +2,17 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/embedded.h"
 #include "base/ip.h"
 #include "base/time.h"
-#include "lab/profile.h"
 #include "server/server.h"
 #include "settings/diagnostic.h"
+#include "upstream/profile.h"
 
 namespace postern::lab {
 
@@ -105,6 +107,10 @@ struct ReadScenario {
 };
 
 /// Reads the text of a scenario file (docs/lab.md). `file` is its name, for diagnostics.
-ReadScenario read_scenario(std::string_view text, std::string file, const Profiles& profiles);
+ReadScenario read_scenario(std::string_view text, std::string file,
+                           const upstream::Profiles& profiles);
+
+/// scenarios/*.toml, by name: those that are part of the program.
+std::span<const EmbeddedText> shipped_scenarios();
 
 }  // namespace postern::lab

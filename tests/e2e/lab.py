@@ -9,7 +9,7 @@ import tomllib
 from fixture import suite
 from harness.runner import check, equal
 
-PROFILES = pathlib.Path(__file__).resolve().parents[2] / "src/lab/profiles.toml"
+PROFILES = pathlib.Path(__file__).resolve().parents[2] / "src/upstream/profiles.toml"
 FLOWS = ["accepted-then-refused", "dns-outage", "kb", "recovers", "spam-tool", "third-party", "two-mx"]
 
 

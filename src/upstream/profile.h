@@ -8,7 +8,7 @@
 #include "base/time.h"
 #include "settings/diagnostic.h"
 
-namespace postern::lab {
+namespace postern::upstream {
 
 /// How sure the times of a profile are.
 enum class Confidence : std::uint8_t { source, vendor, field };
@@ -32,6 +32,9 @@ struct Profile {
   std::string delay_subject;
   std::string delay_text;
   Confidence confidence = Confidence::field;
+  std::vector<std::string>
+      helo;          ///< how it names itself, lower case; "*.example.com" for all below
+  double share = 1;  ///< of the servers one meets, in parts of about 100
 
   /// The wait after the attempt with this number, counted from 1.
   [[nodiscard]] Duration wait_after(std::size_t attempt) const;
@@ -56,4 +59,4 @@ Profiles read_profiles(std::string_view text, std::string file);
 /// Those that are part of the program.
 const Profiles& shipped_profiles_read();
 
-}  // namespace postern::lab
+}  // namespace postern::upstream

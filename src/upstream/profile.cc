@@ -1,13 +1,19 @@
-#include "lab/profile.h"
+#include "upstream/profile.h"
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <span>
 
 #include "base/check.h"
-#include "lab/embedded.h"
+#include "base/embedded.h"
+#include "base/text.h"
 #include "settings/section.h"
 
-namespace postern::lab {
+namespace postern::upstream {
+
+/// profiles.toml.
+std::span<const EmbeddedText> shipped_profiles();
+
 namespace {
 
 using settings::Section;
@@ -17,6 +23,7 @@ constexpr std::size_t waits_max = 1'000;
 /// A profile that tries each second for a month would never end.
 constexpr std::size_t attempts_max = 10'000;
 constexpr std::size_t profiles_max = 200;
+constexpr std::size_t helo_max = 20;
 
 void read_seconds(Section& section, std::string_view key, Duration& into) {
   std::uint64_t value = 0;
@@ -45,6 +52,12 @@ void check_sense(Section& section, const Profile& profile) {
                              "make it longer, or give_up sooner"});
 }
 
+settings::Parsed<std::string> read_helo(std::string_view text) {
+  if (text.empty() || text == "*")
+    return std::unexpected(settings::Objection{"matches every name", "write \"*.example.com\""});
+  return to_lower(text);
+}
+
 Profile read_profile(std::string name, Section section) {
   Profile profile;
   profile.name = std::move(name);
@@ -68,6 +81,10 @@ Profile read_profile(std::string name, Section section) {
                  {{"source", Confidence::source},
                   {"vendor", Confidence::vendor},
                   {"field", Confidence::field}});
+  std::uint64_t share = 1;
+  section.integer("share", share, 1, 100);
+  profile.share = static_cast<double>(share);
+  section.list("helo", profile.helo, helo_max, read_helo);
   check_sense(section, profile);
   section.finish();
   return profile;
@@ -146,4 +163,4 @@ const Profiles& shipped_profiles_read() {
   return profiles;
 }
 
-}  // namespace postern::lab
+}  // namespace postern::upstream

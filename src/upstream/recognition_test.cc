@@ -1,0 +1,87 @@
+#include "upstream/recognition.h"
+
+#include <gtest/gtest.h>
+
+namespace postern::upstream {
+namespace {
+
+using namespace std::chrono_literals;
+
+const WallTime noon(std::chrono::sys_days(std::chrono::year(2026) / 11 / 24).time_since_epoch() +
+                    12h);
+
+const Profiles& profiles() {
+  return shipped_profiles_read();
+}
+
+/// The attempts of a server that does as the profile says, each `late` after its time.
+std::vector<WallTime> attempts_of(const Profile& profile, std::size_t count, Duration late = {}) {
+  std::vector<WallTime> times;
+  for (const Duration offset : profile.attempts()) {
+    if (times.size() == count) break;
+    times.push_back(noon + offset + (times.size() % 2 == 1 ? late : Duration{}));
+  }
+  return times;
+}
+
+std::string recognized(std::vector<WallTime> attempts, std::string helo = {}) {
+  return recognize({std::move(attempts), std::move(helo)}, profiles()).front().profile->name;
+}
+
+// qmail and OpenSMTPD have the same waits: nothing that we see tells one from the other.
+bool is_twin(const Profile& profile) {
+  return profile.name == "opensmtpd";
+}
+
+TEST(Recognition, FiveAttemptsTellWhoItIs) {
+  for (const Profile& profile : profiles().all) {
+    if (is_twin(profile) || profile.name == "spam_tool") continue;
+    EXPECT_EQ(recognized(attempts_of(profile, 5)), profile.name);
+    EXPECT_EQ(recognized(attempts_of(profile, 5, 15s)), profile.name) << "a little late";
+  }
+}
+
+TEST(Recognition, WhatIsForecastIsWithinOneInterval) {
+  for (const Profile& profile : profiles().all) {
+    if (is_twin(profile) || profile.name == "spam_tool") continue;
+    const auto attempts = attempts_of(profile, 5);
+    const auto all = profile.attempts();
+    const Forecast told =
+        forecast(attempts, *recognize({attempts, {}}, profiles()).front().profile);
+    const WallTime ends = noon + all.back();
+    EXPECT_LE(std::chrono::abs(told.gives_up - ends), told.retry_interval) << profile.name;
+    EXPECT_EQ(told.next_attempt, noon + all.at(5)) << profile.name;
+    EXPECT_EQ(told.first_sign.has_value(), profile.reports) << profile.name;
+  }
+}
+
+TEST(Recognition, AName) {
+  EXPECT_EQ(recognized({noon}, "EUR01-HE1-obe.outbound.protection.outlook.com"), "exchange_online");
+  EXPECT_EQ(recognized({noon}, "mail-wm1-f50.google.com"), "gmail");
+  // The times say otherwise, and a name is only a word.
+  EXPECT_EQ(recognized(attempts_of(*profiles().find("haraka"), 6), "x.google.com"), "haraka");
+}
+
+TEST(Recognition, ProbabilitiesAddUp) {
+  const auto candidates = recognize({attempts_of(*profiles().find("exim"), 4), "x"}, profiles());
+  double sum = 0;
+  for (const Candidate& candidate : candidates) sum += candidate.probability;
+  EXPECT_NEAR(sum, 1, 1e-9);
+  EXPECT_EQ(candidates.size(), profiles().all.size());
+  EXPECT_GT(candidates.front().probability, 0.8);
+  EXPECT_TRUE(recognize({{noon}, {}}, Profiles{}).empty());
+}
+
+TEST(Recognition, OneAttemptSaysLittle) {
+  const auto candidates = recognize({{noon}, "mail.example.com"}, profiles());
+  EXPECT_LT(candidates.front().probability, 0.5);
+}
+
+TEST(Recognition, WhoNeverTriesAgainHasNoNextAttempt) {
+  const Forecast told = forecast({noon}, *profiles().find("spam_tool"));
+  EXPECT_EQ(told.next_attempt, noon);
+  EXPECT_FALSE(told.first_sign.has_value());
+}
+
+}  // namespace
+}  // namespace postern::upstream
