@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/time.h"
+#include "upstream/recognition.h"
+
+namespace postern::ledger {
+
+/// One recipient of one transaction of a client, and how it was answered.
+struct Attempt {
+  WallTime time;
+  IpAddress client;
+  std::string helo;
+  std::string sender;  ///< empty: the null reverse path
+  std::string recipient;
+  bool accepted = false;  ///< else answered 4xx
+};
+
+/// A delivery that was answered 4xx, with all attempts that seem to belong to it: the same sender
+/// and recipient, from the same network or with the same HELO.
+struct Deferral {
+  static constexpr std::size_t attempts_kept = upstream::intervals_max + 1;
+  static constexpr std::size_t addresses_kept = 16;
+
+  std::string sender;
+  std::string recipient;
+  std::string helo;                  ///< of the first attempt
+  std::vector<IpAddress> addresses;  ///< that tried, without repetition; the first `addresses_kept`
+  std::vector<WallTime> attempts;    ///< refused; the first `attempts_kept`
+  std::uint32_t attempts_count = 0;  ///< refused
+  WallTime last_attempt;             ///< refused
+  std::optional<WallTime> accepted;
+  IpAddress accepted_from;  ///< when accepted
+};
+
+/// unknown-ip.md section 7: what became of it.
+enum class Outcome : std::uint8_t {
+  retrying,       ///< the upstream keeps it, as far as we can tell
+  recovered,      ///< it was accepted later
+  given_up,       ///< silent for longer than its waits: the upstream has given up and told its user
+  never_retried,  ///< one attempt and no more: a spam tool's habit
+};
+std::string_view outcome_name(Outcome outcome);
+
+struct Assessment {
+  Outcome outcome = Outcome::retrying;
+  upstream::Candidate upstream;  ///< who it seems to be
+  upstream::Forecast forecast;
+};
+
+/// `now`: until when attempts would have been seen.
+Assessment assess(const Deferral& deferral, WallTime now, const upstream::Profiles& profiles);
+
+/// Who shares an address's fate: 192.0.2.0/24, or the /64 of an IPv6 address.
+IpNetwork network_of(const IpAddress& address);
+
+}  // namespace postern::ledger

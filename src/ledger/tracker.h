@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "ledger/deferral.h"
+
+namespace postern::ledger {
+
+/// Puts attempts together to deferrals, in memory. Attempts are given in the order of their time,
+/// or nearly: one that is older than the last counts all the same.
+class Tracker {
+ public:
+  static constexpr std::size_t deferrals_max = 1'000'000;
+
+  /// A refusal begins a deferral or belongs to one; an acceptance ends one, or means nothing. An
+  /// attempt that would be one deferral too many is counted and forgotten.
+  void add(const Attempt& attempt);
+
+  /// In the order in which they began.
+  [[nodiscard]] const std::vector<Deferral>& deferrals() const { return deferrals_; }
+  [[nodiscard]] std::uint64_t forgotten() const { return forgotten_; }
+
+ private:
+  Deferral* find(const Attempt& attempt);
+  void begin(const Attempt& attempt);
+
+  std::vector<Deferral> deferrals_;
+  /// Those that were not accepted yet, by the hash of sender and recipient.
+  std::unordered_multimap<std::size_t, std::size_t> open_;
+  std::uint64_t forgotten_ = 0;
+};
+
+}  // namespace postern::ledger
