@@ -55,8 +55,9 @@ constexpr std::array<Kind, 6> kinds{{
 const Kind* find_kind(const std::string& name) {
   const auto* found = std::ranges::find(kinds, name, &Kind::name);
   if (found != kinds.end()) return found;
-  std::vector<std::string> names;
-  for (const Kind& kind : kinds) names.emplace_back(kind.name);
+  std::vector<std::string_view> names;
+  names.reserve(kinds.size());
+  for (const Kind& kind : kinds) names.push_back(kind.name);
   print_error(fmt::format("there is no action \"{}\"; write one of: {}", printable(name, 40),
                           fmt::join(names, ", ")));
   return nullptr;

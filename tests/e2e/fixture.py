@@ -5,6 +5,7 @@ import subprocess
 from harness import smtp_client
 from harness.dns_stub import A, MX, PTR, DnsStub, reverse
 from harness.postern import Postern, merged
+from harness.report_checker import faults, python_faults
 from harness.runner import Suite, equal
 from harness.sink import Sink
 from harness.wait import until
@@ -32,6 +33,7 @@ class Gateway:
         self.sink = case.started(Sink(SINK_ADDRESS, SINK_PORT, **sink_options))
         self.dns = case.started(DnsStub(DNS, RECORDS if records is None else records))
         self.postern = self.another("postern", settings)
+        case.afterwards.append(self.check_reports)
         if start:
             self.postern.start()
 
@@ -57,6 +59,15 @@ class Gateway:
         until(lambda: self.sink.count() >= count,
               lambda: f"{count} messages at the next hop; it has {self.sink.count()}", seconds)
         return self.sink.messages
+
+    def reports(self):
+        """The reports that Postern itself wrote, among what the next hop has."""
+        return [m.content for m in self.sink.messages if m.sender == "" and b"multipart/report" in m.content[:4096]]
+
+    def check_reports(self):
+        """Each report is right to the letter, whatever the case was about."""
+        for content in self.reports() if self.sink.keep_content else ():
+            equal(faults(content) + python_faults(content), [], "faults of a report")
 
     def still_serves(self):
         """After whatever was done to it the server takes and delivers a good message."""

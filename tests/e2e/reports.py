@@ -8,6 +8,7 @@ import subprocess
 
 from fixture import RECIPIENT, SENDER, Gateway, base, message, suite
 from harness.postern import Postern
+from harness.report_checker import faults, python_faults, read
 from harness.runner import check, equal
 from harness.wait import until
 
@@ -18,7 +19,7 @@ def reports(case, *words):
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-@suite.case("reports-preview", "postern reports: shipped templates, previews of every action, mistakes with exit status")
+@suite.case("reports-preview", "postern reports: shipped templates, previews of every action, mistakes")
 def reports_preview(case):
     own = case.directory / "fr.txt"
     for language, word in (("en", "Undelivered Mail"), ("de", "Unzustellbar")):
@@ -38,6 +39,8 @@ def reports_preview(case):
         status, output, _ = reports(case, "preview", "--language", "en", "--action", action, "--json")
         shown = json.loads(output)
         check(word in shown["text"] and shown["languages"] == ["en"], f"{action} as JSON: {shown}")
+        message_bytes = shown["message"].encode()
+        equal(faults(message_bytes) + python_faults(message_bytes), [], f"faults of the report of {action}")
         sent = email.message_from_string(shown["message"], policy=email.policy.default)
         equal((sent["Subject"], sent["To"].addresses[0].addr_spec), (shown["subject"], shown["to"]), "of the message")
     _, advice, _ = reports(case, "preview", "--language", "en", "--status", "5.2.2")
@@ -77,7 +80,7 @@ def reported(gateway, number):
     return email.message_from_bytes(found[0].content, policy=email.policy.default)
 
 
-@suite.case("reports-templates", "a template takes effect at the start and at SIGHUP; a bad one is told, the old one stays")
+@suite.case("reports-templates", "a template counts at the start and at SIGHUP; a bad one is told, the old one stays")
 def reports_templates(case):
     template = case.directory / "en.txt"
     template.write_text("[failed]\nFirst words.\n{recipients}\n")
@@ -102,3 +105,31 @@ def reports_templates(case):
     template.write_text("[subject.failed]\n\n")
     status, output, _ = gateway.postern.command("check")
     check(status == 1 and f"{template}:1:1: section [subject.failed] must be one line" in output, f"check: {output}")
+
+
+@suite.case("reports-strict", "failed, expired, delivered, with ENVID, ORCPT, RET: each report is right to the letter")
+def reports_strict(case):
+    gateway = Gateway(case, {"delivery": {"lifetime": "3s"}, "reports": {"languages": ["de", "en"]}})
+    gateway.sink.replies[RECIPIENT] = "550-5.7.1 Two lines (with \"quotes\"; caf\u00e9)\r\n550 5.7.1 <x@y>: 100% no"
+    gateway.sink.replies["late@example.test"] = "450 4.2.2 mailbox full"
+    client = gateway.client()
+    client.hello()
+    client.expect(f"MAIL FROM:<{SENDER}> RET=HDRS ENVID=QQ+2B314159+3D", 250)
+    client.expect(f"RCPT TO:<{RECIPIENT}> ORCPT=rfc822;re+2Bcipient@example.test NOTIFY=FAILURE", 250)
+    client.expect("RCPT TO:<late@example.test> ORCPT=rfc822;late@example.test", 250)
+    client.expect("RCPT TO:<good@example.test> NOTIFY=SUCCESS,FAILURE", 250)
+    client.expect("RCPT TO:<silent@example.test> NOTIFY=NEVER", 250)
+    equal(client.data(message("strict")).code, 250, "reply to the message")
+    until(lambda: gateway.postern.queue() == [], "the queue to be empty")
+    equal(len(gateway.reports()), 2, "reports: at once, and when the lifetime is over")
+    found = {}
+    for content in gateway.reports():
+        report = read(content)
+        equal(report.of_message("Original-Envelope-Id"), "QQ+314159=", "the envelope id, its xtext undone")
+        for index in range(len(report.recipients)):
+            address = report.of_recipient(index, "Final-Recipient").split("; ")[1]
+            check(address not in found, f"one report for {address}")
+            found[address] = [report.of_recipient(index, name) for name in ("Action", "Status", "Original-Recipient")]
+    equal(found, {RECIPIENT: ["failed", "5.7.1", "rfc822;re+cipient@example.test"],
+                  "late@example.test": ["failed", "4.4.7", "rfc822;late@example.test"],
+                  "good@example.test": ["relayed", "2.0.0", ""]}, "what was reported")

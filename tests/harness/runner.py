@@ -21,6 +21,7 @@ class Case:
         self.options = options
         self.cleanup = contextlib.ExitStack()
         self.notes = []
+        self.afterwards = []  # what must hold besides, once the case has passed
         self.logs = []  # files whose ends are printed when the case fails
 
     def path(self, *parts):
@@ -143,6 +144,8 @@ class Suite:
         with case.cleanup:
             try:
                 function(case)
+                for holds in case.afterwards:
+                    holds()
             except KeyboardInterrupt:
                 raise
             except Exception as error:  # a failed case must not end the run

@@ -4,6 +4,7 @@ import re
 import time
 
 from harness import smtp_client
+from harness.report_checker import faults, python_faults
 from harness.runner import ROOT, Suite, check, equal
 from harness.wait import until
 from lib import burst, exim, lab, maildir, mails
@@ -172,6 +173,8 @@ def report_from_postern(sender, recipient_address, quoted):
     text = found[0].decode("latin-1")
     check(re.search(r"(?im)^Return-Path: <>", text), f"the report's reverse path is null: {text[:400]}")
     check("gw.example.test" in text.split("\r\n\r\n")[0].split("\n\n")[0], f"the report comes from Postern: {text[:900]}")
+    sent = re.sub(rb"\r?\n", b"\r\n", maildir.split_trace(found[0])[1])
+    equal(faults(sent) + python_faults(sent), [], "faults of the report, to the letter")
     equal(report.get_content_type(), "multipart/report", "type of the report")
     equal(report.get_param("report-type"), "delivery-status", "report-type")
     equal(str(report["Auto-Submitted"]).split(";")[0].strip(), "auto-replied", "Auto-Submitted")
