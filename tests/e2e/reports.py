@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 from fixture import RECIPIENT, SENDER, Gateway, base, message, suite
+from harness.bounce_parser import disagreements
 from harness.postern import Postern
 from harness.report_checker import faults, python_faults, read
 from harness.runner import check, equal
@@ -133,3 +134,15 @@ def reports_strict(case):
     equal(found, {RECIPIENT: ["failed", "5.7.1", "rfc822;re+cipient@example.test"],
                   "late@example.test": ["failed", "4.4.7", "rfc822;late@example.test"],
                   "good@example.test": ["relayed", "2.0.0", ""]}, "what was reported")
+
+
+@suite.case("reports-perl", "Mail::DeliveryStatus::BounceParser reads in a report what happened")
+def reports_perl(case):
+    gateway = Gateway(case)
+    replies = {"nobody@example.test": "550 5.1.1 no such user", "full@example.test": "552 5.2.2 mailbox full",
+               "off@example.test": "550 5.2.1 disabled", "policy@example.test": "554 5.7.1 policy, see http://p.test/x"}
+    gateway.sink.replies.update(replies)
+    gateway.accepted(message("perl"), recipients=list(replies))
+    until(lambda: gateway.reports(), "a report")
+    equal(disagreements(gateway.reports()[0]), [], "where it reads something else")
+    equal(len(read(gateway.reports()[0]).recipients), 4, "recipients of the report")
