@@ -1,5 +1,6 @@
 # postern_room(NAME [PURE] DEPS room... LIBS target...): library postern_NAME from src/NAME/**.cc; its tests
-# (*_test.cc) become NAME_test, its fuzzers (*_fuzz.cc) one program each.
+# (*_test.cc) become NAME_test, its fuzzers (*_fuzz.cc) and measurements (*_bench.cc, built only when asked for) one
+# program each.
 # PURE: a room without I/O, which does without Asio and so without its precompiled header.
 if(POSTERN_TESTS)
   find_package(GTest REQUIRED)
@@ -11,8 +12,10 @@ function(postern_room name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
   set(tests ${sources})
   set(fuzzers ${sources})
+  set(benches ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
+  list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
   list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench|/main)\\.cc$")
   set(deps ${ARG_DEPS})
   list(TRANSFORM deps PREPEND postern_)
@@ -42,6 +45,12 @@ function(postern_room name)
       target_link_options(${stem} PRIVATE ${POSTERN_LINK_OPTIONS} -fsanitize=fuzzer)
     endforeach()
   endif()
+  foreach(source ${benches})
+    get_filename_component(stem ${source} NAME_WE)
+    add_executable(${stem} EXCLUDE_FROM_ALL ${source})
+    target_link_libraries(${stem} PRIVATE postern_${name})
+    target_link_options(${stem} PRIVATE ${POSTERN_LINK_OPTIONS})
+  endforeach()
 endfunction()
 
 # Rooms that speak to the seam share one precompiled header (Asio, the standard library).

@@ -79,6 +79,16 @@ void add_queue_options(CLI::App& app, const Command& command, Arguments::Queue& 
         ->type_name("FILE");
 }
 
+void add_fsck_options(CLI::App& app, const Command& command, Arguments::Fsck& fsck) {
+  if (!command.takes.fsck) return;
+  app.add_option("--spool", fsck.spool, "The spool directory; the configuration is not read then")
+      ->type_name("DIR")
+      ->excludes("--config");
+  app.add_flag("--repair", fsck.repair,
+               "Mend what can be mended; what cannot be kept in the queue goes to files in "
+               "salvaged/, below the spool");
+}
+
 void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
   if (command.takes.config)
     app.add_option("-c,--config", arguments.config, "The configuration file")
@@ -93,6 +103,7 @@ void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
   add_lab_options(app, command, arguments.lab);
   add_queue_options(app, command, arguments.queue);
   add_report_options(app, command, arguments.reports);
+  add_fsck_options(app, command, arguments.fsck);
   if (!command.examples.empty())
     app.footer("Examples:\n" + std::string(command.examples) + "\n" + exit_codes);
 }
@@ -126,7 +137,7 @@ std::string unknown_command(std::span<const Command> commands,
 }
 
 constexpr std::pair<std::string_view, const char*> groups[] = {
-    {"queue", "Look at the running server's queue and change it"},
+    {"queue", "Look at the queue and change it; but for fsck, the server runs"},
     {"queue dead", "Mail that failed while nobody may be told: look at it, export it, retry it"},
     {"reports", "The words of the reports that senders get: print them, look at a report"},
     {"lab", "Mail flows of several servers in virtual time: who reports what, and when"},

@@ -44,6 +44,11 @@ struct Arguments {
     std::string status = {};
     bool message = false;  ///< the whole message, as it is sent
   } reports = {};
+  /// For `postern queue fsck`.
+  struct Fsck {
+    std::string spool = {};  ///< instead of the configuration's
+    bool repair = false;
+  } fsck = {};
   /// For `postern lab`.
   struct Lab {
     std::string scenario = {};       ///< a shipped one's name, or a file
@@ -71,6 +76,7 @@ struct Command {
     bool change = false;     ///< --all, --dry-run
     bool reason = false;
     bool output = false;
+    bool fsck = false;
     bool scenario = false;
     bool profiles_file = false;
     bool lab_run = false;

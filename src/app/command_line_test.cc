@@ -6,6 +6,7 @@
 
 #include <boost/json/parse.hpp>
 
+#include "app/fsck_command.h"
 #include "app/queue_commands.h"
 #include "settings/diagnostic.h"
 
@@ -64,6 +65,10 @@ TEST(CommandLine, Understands) {
        "reports preview",
        {.reports =
             {.template_file = "fr.txt", .action = "delayed", .status = "4.2.2", .message = true}}},
+      {"fsck",
+       {"queue", "fsck", "--spool", "/s", "--repair"},
+       "queue fsck",
+       {.fsck = {.spool = "/s", .repair = true}}},
       {"version", {"version"}, "version", {}},
   };
   for (const GoodCase& good : cases) {
@@ -85,6 +90,8 @@ TEST(CommandLine, Understands) {
     EXPECT_EQ(reports.action, good.expected.reports.action) << good.reason;
     EXPECT_EQ(reports.status, good.expected.reports.status) << good.reason;
     EXPECT_EQ(reports.message, good.expected.reports.message) << good.reason;
+    EXPECT_EQ(invocation.arguments.fsck.spool, good.expected.fsck.spool) << good.reason;
+    EXPECT_EQ(invocation.arguments.fsck.repair, good.expected.fsck.repair) << good.reason;
   }
 }
 
@@ -109,6 +116,7 @@ TEST(CommandLine, RefusesAndSaysWhatToDo) {
       {"no language", {"reports", "template"}, "LANGUAGE"},
       {"two ids", {"queue", "show", "A", "B"}, "B"},
       {"no file", {"run", "--config"}, "--config"},
+      {"two spools", {"queue", "fsck", "--spool", "/s", "--config", "p"}, "--spool"},
   };
   for (const BadCase& bad : cases) {
     const Invocation invocation = parse(bad.words);
@@ -132,6 +140,36 @@ TEST(CommandLine, EveryCommandHasHelpWithExamples) {
     EXPECT_THAT(invocation.output, HasSubstr("Exit status: 0 done")) << command.name;
   }
   EXPECT_THAT(parse({"--help"}).output, HasSubstr("check"));
+}
+
+TEST(Fsck, TellsPeopleAndPrograms) {
+  queue::Finding finding{.kind = "content-missing",
+                         .id = "0000000000ABC",
+                         .where = "content/\x1b",
+                         .what = "gone",
+                         .consequence = "late",
+                         .repair = "mends it"};
+  EXPECT_EQ(finding_text(finding),
+            "content-missing  0000000000ABC  content/\\x1b\n    what         gone\n"
+            "    consequence  late\n    --repair     mends it\n");
+  EXPECT_EQ(finding_json(finding).at("state"), "found");
+  EXPECT_FALSE(finding_json(finding).contains("error"));
+  queue::FsckReport report;
+  report.messages = 2;
+  EXPECT_THAT(fsck_summary(report, queue::FsckMode::look), HasSubstr("all is well"));
+  report.count(finding);
+  EXPECT_EQ(report.left, 1U);
+  EXPECT_THAT(fsck_summary(report, queue::FsckMode::look), HasSubstr("Nothing was changed"));
+  finding.state = queue::Finding::State::failed;
+  finding.error = "disk full";
+  EXPECT_THAT(finding_text(finding), HasSubstr("FAILED       disk full"));
+  EXPECT_EQ(finding_json(finding).at("error"), "disk full");
+  report.count(finding);
+  finding.state = queue::Finding::State::mended;
+  report.count(finding);
+  EXPECT_THAT(finding_text(finding), HasSubstr("mended       mends it"));
+  EXPECT_THAT(fsck_summary(report, queue::FsckMode::repair),
+              HasSubstr("3 findings, 1 mended, 2 left"));
 }
 
 TEST(CommandLine, NearestWord) {

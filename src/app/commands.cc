@@ -10,6 +10,7 @@
 #include "app/command_line.h"
 #include "app/configuration.h"
 #include "app/flow_commands.h"
+#include "app/fsck_command.h"
 #include "app/lab_commands.h"
 #include "app/queue_commands.h"
 #include "app/report_commands.h"
@@ -64,7 +65,7 @@ ExitCode run_or_check(const Arguments& arguments) {
   return arguments.check_only ? check(arguments) : run(arguments);
 }
 
-constexpr std::array<Command, 25> table{{
+constexpr std::array<Command, 26> table{{
     {"run",
      "Run the server until SIGTERM; SIGHUP reloads the configuration",
      "  postern run\n  postern run --config ./postern.toml\n",
@@ -120,6 +121,11 @@ constexpr std::array<Command, 25> table{{
      "  postern queue bounce --recipient @old.example --reason 'That domain is closed.'\n",
      {.config = true, .json = true, .selection = true, .change = true, .reason = true},
      queue_bounce},
+    {"queue fsck",
+     "Look through the queue of a server that does not run, and mend it; 1: something is left",
+     "  postern queue fsck\n  postern queue fsck --spool /var/lib/postern --repair --json\n",
+     {.config = true, .json = true, .fsck = true},
+     queue_fsck},
     {"queue dead list",
      "List the dead letters",
      "  postern queue dead list --older-than 30d\n",

@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -65,6 +66,16 @@ Result<> become_user(const std::string& user) {
   // A server that only believes it has dropped root is worse than one that stops.
   if (account.user != 0) CHECK(setuid(0) != 0);
   return {};
+}
+
+Result<> become_owner_of(const std::string& path) {
+  struct stat status{};
+  if (geteuid() != 0 || stat(path.c_str(), &status) != 0 || status.st_uid == 0) return {};
+  if (setgroups(0, nullptr) == 0 && setgid(status.st_gid) == 0 && setuid(status.st_uid) == 0)
+    return {};
+  return operator_failure(Cause::no_permission,
+                          fmt::format("cannot become the owner of {} (user {}): {}",
+                                      printable(path), status.st_uid, std::strerror(errno)));
 }
 
 std::uint64_t raise_open_files_max() {

@@ -16,6 +16,9 @@ Result<> give_to_user(const std::string& path, const std::string& user);
 /// root.
 Result<> become_user(const std::string& user);
 
+/// The same with the user that owns `path`; nothing when this process is not root.
+Result<> become_owner_of(const std::string& path);
+
 /// Raises the limit of open files to what the system lets this process have, and gives it.
 std::uint64_t raise_open_files_max();
 

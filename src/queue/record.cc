@@ -264,6 +264,20 @@ Result<StoredMessage> decode_record(std::string_view bytes) {
   return out;
 }
 
+QueuedMessage readable_fields(std::string_view bytes) {
+  if (bytes.size() < crc_bytes) return {};
+  Reader in(bytes.substr(0, bytes.size() - crc_bytes));
+  const auto version = static_cast<std::uint8_t>(in.fixed(1, "version"));
+  return read_message(in, version == version_1 ? version_1 : record_version).message;
+}
+
+bool is_of_newer_version(std::string_view bytes) {
+  if (bytes.size() < 1 + crc_bytes) return false;
+  const std::string_view body = bytes.substr(0, bytes.size() - crc_bytes);
+  return Reader(bytes.substr(body.size())).fixed(crc_bytes, "checksum") == crc32_of(body) &&
+         static_cast<std::uint8_t>(bytes.front()) > record_version;
+}
+
 std::string encode_number(std::uint64_t value) {
   Writer out;
   out.fixed(value, 8);

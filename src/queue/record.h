@@ -41,6 +41,12 @@ Result<std::string> encode_record(const StoredMessage& stored);
 /// stays in proportion to them.
 Result<StoredMessage> decode_record(std::string_view bytes);
 
+/// What can still be read of a record that decode_record refuses, for people: the fields up to the
+/// first that does not fit, checksum or not, so that any of them may be wrong.
+QueuedMessage readable_fields(std::string_view bytes);
+/// The bytes are whole, of a version that only a newer Postern reads.
+bool is_of_newer_version(std::string_view bytes);
+
 /// CRC-32 (ISO 3309, as zlib has it), continued from `crc`; 0 to start.
 std::uint32_t crc32_of(std::string_view bytes, std::uint32_t crc = 0);
 

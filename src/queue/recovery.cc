@@ -86,7 +86,10 @@ io::Task<Result<>> Core::read_messages() {
     CO_TRY_VOID(co_await scan_step(scanned));
     keep_all_files_ = keep_all_files_ || !scanned->damaged.empty();
     for (const auto& [key, value] : scanned->entries)
-      if (const auto id = id_of_key(key)) set_aside_.insert(id->value);
+      if (const auto id = id_of_key(key)) {
+        set_aside_.insert(id->value);
+        last_id_ = std::max(last_id_, *id);
+      }
   } while (scanned->more);
 
   scanned = std::make_shared<Scanned>();
@@ -153,7 +156,9 @@ void Core::log_damage(const std::string& name, const std::string& why, const std
             {{"id", name},
              {"why", why},
              {"kept", kept},
-             {"do", "check the spool's disk and memory; the rest of the queue goes on"}});
+             {"do",
+              "check the spool's disk and memory; the rest of the queue goes on. When the server "
+              "is stopped, `postern queue fsck` tells more and mends"}});
 }
 
 io::Task<> Core::set_aside(MessageId id, std::string why) {

@@ -1,10 +1,12 @@
 #include "queue/rocksdb_store.h"
 
 #include <algorithm>
+#include <cstdarg>
 #include <fmt/format.h>
 #include <limits>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
@@ -22,7 +24,7 @@ std::string_view view(const rocksdb::Slice& slice) {
 
 rocksdb::Options database_options(const RocksdbOptions& options) {
   rocksdb::Options out;
-  out.create_if_missing = true;
+  out.create_if_missing = options.access == StoreAccess::create;
   out.paranoid_checks = true;
   // Acknowledged records lie in the log before its end, so nothing there may be passed over in
   // silence: kPointInTimeRecovery would drop everything behind a damaged record, and
@@ -51,6 +53,17 @@ rocksdb::Options database_options(const RocksdbOptions& options) {
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return out;
 }
+
+rocksdb::Env* environment(const RocksdbOptions& options) {
+  return options.environment != nullptr ? options.environment : rocksdb::Env::Default();
+}
+
+/// RocksDB's own log is a file in the database's directory.
+class SilentLog final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
 
 std::unexpected<Error> failure(const char* doing, const rocksdb::Status& status) {
   Cause cause = Cause::other;
@@ -111,7 +124,10 @@ std::optional<std::string> key_behind_damage(rocksdb::DB& database, std::string_
 
 RocksdbStore::RocksdbStore(std::string directory, RocksdbOptions options)
     : directory_(std::move(directory)), options_(options) {}
-RocksdbStore::~RocksdbStore() = default;
+RocksdbStore::~RocksdbStore() {
+  database_.reset();
+  if (lock_ != nullptr) environment(options_)->UnlockFile(lock_);
+}
 
 Result<std::unique_ptr<RocksdbStore>> RocksdbStore::open(std::string directory,
                                                          RocksdbOptions options) {
@@ -134,6 +150,11 @@ std::unexpected<Error> RocksdbStore::open_failure(const rocksdb::Status& status)
         Cause::in_use, fmt::format("the queue database in {} is in use by another process: stop "
                                    "the other Postern, or give this one its own spool ({})",
                                    directory_, detail));
+  if (says("does not exist"))
+    return operator_failure(Cause::not_found,
+                            fmt::format("there is no queue database in {}: is that the spool "
+                                        "directory of the server? ({})",
+                                        directory_, detail));
   if (status.IsNoSpace())
     return operator_failure(
         Cause::no_space,
@@ -142,15 +163,36 @@ std::unexpected<Error> RocksdbStore::open_failure(const rocksdb::Status& status)
   if (status.IsCorruption() || status.IsInvalidArgument())
     return operator_failure(
         Cause::damaged,
-        fmt::format("the queue database in {} is damaged; nothing was changed. Copy the directory "
-                    "away, check the disk, then restore it, or salvage what reads with 'ldb repair "
-                    "--db={}' (package rocksdb-tools) ({})",
+        fmt::format("the queue database in {} is damaged; nothing was changed. Copy the spool "
+                    "away and check the disk, then put back a snapshot of the whole spool from "
+                    "before the damage. Without one the last resort, on a copy, is 'ldb repair "
+                    "--db={}' (package rocksdb-tools): it drops what it cannot read without a "
+                    "word and may bring back mail that was delivered; let `postern queue fsck` "
+                    "look through what it leaves ({})",
                     directory_, directory_, detail));
   return operator_failure(
       Cause::other, fmt::format("cannot open the queue database in {}: {}", directory_, detail));
 }
 
+Result<> RocksdbStore::open_read_only() {
+  rocksdb::Options options = database_options(options_);
+  options.info_log = std::make_shared<SilentLog>();
+  rocksdb::Env& files = *environment(options_);
+  if (!files.FileExists(directory_ + "/CURRENT").ok())
+    return open_failure(rocksdb::Status::InvalidArgument("CURRENT does not exist"));
+  // Read-only, RocksDB itself takes no lock.
+  if (lock_ == nullptr)
+    if (const rocksdb::Status locked = files.LockFile(directory_ + "/LOCK", &lock_); !locked.ok())
+      return open_failure(locked);
+  rocksdb::DB* opened = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, directory_, &opened);
+  if (!status.ok()) return open_failure(status);
+  database_.reset(opened);
+  return {};
+}
+
 Result<> RocksdbStore::open_database() {
+  if (options_.access == StoreAccess::read_only) return open_read_only();
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(database_options(options_), directory_, &opened);
   if (!status.ok()) return open_failure(status);

@@ -10,13 +10,21 @@
 namespace rocksdb {
 class DB;
 class Env;
-class Iterator;
+class FileLock;
 class Status;
 }  // namespace rocksdb
 
 namespace postern::queue {
 
+/// What opening may do to the directory.
+enum class StoreAccess : std::uint8_t {
+  create,     ///< makes a database when there is none
+  existing,   ///< Cause::not_found when there is none
+  read_only,  ///< the same, and writes nothing, but holds the database's lock all the same
+};
+
 struct RocksdbOptions {
+  StoreAccess access = StoreAccess::create;
   std::uint64_t memtable_bytes = 64 << 20;
   std::uint64_t block_cache_bytes = 8 << 20;
   std::uint64_t wal_bytes_max = 256 << 20;
@@ -30,8 +38,8 @@ struct RocksdbOptions {
 class RocksdbStore final : public Store {
  public:
   /// Opens or creates the database in `directory`, whose parent exists. Blame::operator_ with
-  /// Cause::in_use (another process has it), no_permission, no_space, damaged or other; each text
-  /// says what to do.
+  /// Cause::in_use (another process has it), no_permission, no_space, not_found, damaged or other;
+  /// each text says what to do.
   static Result<std::unique_ptr<RocksdbStore>> open(std::string directory,
                                                     RocksdbOptions options = {});
   ~RocksdbStore() override;
@@ -47,12 +55,14 @@ class RocksdbStore final : public Store {
  private:
   RocksdbStore(std::string directory, RocksdbOptions options);
   Result<> open_database();
+  Result<> open_read_only();
   /// Makes a database that failed writable again, or says why it is not.
   Result<> revive();
   [[nodiscard]] std::unexpected<Error> open_failure(const rocksdb::Status& status) const;
 
   std::string directory_;
   RocksdbOptions options_;
+  rocksdb::FileLock* lock_ = nullptr;  ///< with StoreAccess::read_only
   std::unique_ptr<rocksdb::DB> database_;
   bool failed_ = false;
 };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "io/real/shard.h"
+#include "queue/fsck.h"
 #include "queue/queue.h"
 #include "queue/record.h"
 
@@ -157,6 +158,39 @@ TEST_F(RocksdbStoreTest, ADamagedBlockIsPassedOverAndReported) {
             std::ranges::count(found, message_key(MessageId{std::uint64_t{98} << 12})) == 1);
 }
 
+TEST_F(RocksdbStoreTest, ReadOnlyItSeesEverythingChangesNothingAndHoldsTheLock) {
+  const RocksdbOptions look{.access = StoreAccess::read_only};
+  const auto nothing = RocksdbStore::open(database(), look);
+  ASSERT_FALSE(nothing);
+  EXPECT_EQ(nothing.error().cause, Cause::not_found) << nothing.error().what;
+  EXPECT_EQ(RocksdbStore::open(database(), {.access = StoreAccess::existing}).error().cause,
+            Cause::not_found);
+  EXPECT_FALSE(fs::exists(database() + "/CURRENT"));
+  auto store = open_store();
+  put(*store, "m/1", "in a table");
+  ASSERT_TRUE(store->flush());
+  put(*store, "m/2", "in the log");
+  EXPECT_EQ(RocksdbStore::open(database(), look).error().cause, Cause::in_use);
+  store.reset();
+  const auto files = [this] {
+    std::map<std::string, std::pair<std::uint64_t, fs::file_time_type>> out;
+    for (const auto& entry : fs::directory_iterator(database()))
+      out[entry.path()] = {fs::file_size(entry), fs::last_write_time(entry)};
+    return out;
+  };
+  const auto before = files();
+  auto reader = RocksdbStore::open(database(), look);
+  ASSERT_TRUE(reader) << reader.error().what;
+  EXPECT_EQ(keys(**reader, "m/"), (std::vector<std::string>{"m/1", "m/2"}));
+  Batch batch;
+  batch.deletes = {"m/1"};
+  EXPECT_FALSE((*reader)->commit(batch, Store::Sync::now));
+  EXPECT_EQ(files(), before);
+  EXPECT_EQ(RocksdbStore::open(database()).error().cause, Cause::in_use);
+  reader->reset();
+  EXPECT_NE(open_store(), nullptr);
+}
+
 // --- the whole queue on the real disk
 
 struct RealQueue {
@@ -174,7 +208,9 @@ struct RealQueue {
     envelope.reverse_path = "sender@example.com";
     envelope.recipients.resize(1);
     envelope.recipients[0].address = "a@x.example";
-    CO_TRY(const auto intake, queue.begin(std::move(envelope), {}));
+    Provenance provenance;
+    provenance.arrived = shard->world().clock.wall_now();
+    CO_TRY(const auto intake, queue.begin(std::move(envelope), std::move(provenance)));
     CO_TRY_VOID(co_await intake->append(content));
     co_return co_await intake->commit();
   }
@@ -241,6 +277,67 @@ TEST_F(RocksdbStoreTest, AQueueOnTheRealDiskSurvivesARestart) {
     EXPECT_TRUE(content == std::string(500, 'c') || content == std::string(300'000, 'c'));
   }
   EXPECT_TRUE(fs::is_empty(directory + "/content"));
+}
+
+struct Fscked {
+  io::Task<> look(io::World world, Store& store, FsckMode mode) {
+    result = co_await fsck(world, store, mode, [this](const Finding& finding) {
+      kinds.emplace_back(finding.kind);
+      EXPECT_EQ(finding.error, "");
+    });
+  }
+  Result<FsckReport> result;
+  std::vector<std::string> kinds;
+};
+
+TEST_F(RocksdbStoreTest, FsckOnTheRealDisk) {
+  std::vector<MessageId> ids;
+  {
+    auto store = open_store();
+    RealQueue real(directory, *store);
+    ASSERT_TRUE(real.shard->run_task(real.recover()));
+    struct Send {
+      static io::Task<> run(RealQueue* to, std::vector<MessageId>* ids) {
+        for (int i = 0; i < 40; ++i) {
+          const auto id = co_await to->enqueue(std::string(i % 4 == 0 ? 150'000 : 20'000, 'c'));
+          EXPECT_TRUE(id);
+          if (id) ids->push_back(*id);
+        }
+      }
+    };
+    ASSERT_TRUE(real.shard->run_task(Send::run(&real, &ids)));
+    ASSERT_TRUE(real.shard->run_task(real.drain()));
+    ASSERT_TRUE(store->flush());
+  }
+  const auto look = [this](FsckMode mode, StoreAccess access) {
+    Fscked out;
+    auto store = RocksdbStore::open(database(), {.access = access});
+    EXPECT_TRUE(store) << store.error().what;
+    auto shard = *io::RealShard::create({.directory = directory});
+    EXPECT_TRUE(shard->run_task(out.look(shard->world(), **store, mode)));
+    EXPECT_TRUE(out.result) << out.result.error().what;
+    return out;
+  };
+  EXPECT_EQ(look(FsckMode::look, StoreAccess::read_only).kinds, std::vector<std::string>{});
+  // The files: one cut, one gone, one that nobody names.
+  fs::resize_file(directory + "/" + content_file(ids[0]), 100'000);
+  fs::remove(directory + "/" + content_file(ids[4]));
+  std::ofstream(directory + "/" + content_file(MessageId{77})) << "whose?";
+  const std::vector<std::string> found = {"content-damaged", "content-missing", "file-orphaned"};
+  EXPECT_EQ(look(FsckMode::look, StoreAccess::read_only).kinds, found);
+  const Fscked mended = look(FsckMode::repair, StoreAccess::existing);
+  EXPECT_EQ(mended.kinds, found);
+  EXPECT_EQ(mended.result->mended, 3U);
+  EXPECT_EQ(look(FsckMode::look, StoreAccess::read_only).result->left, 0U);
+  EXPECT_EQ(fs::file_size(directory + "/salvaged/" + ids[0].text() + ".eml"), 100'000U);
+  EXPECT_TRUE(fs::exists(directory + "/salvaged/" + MessageId{77}.text() + ".eml"));
+  // A block of small contents: told of once, and what it belongs to is for the senders.
+  const std::string table = file_ending(".sst");
+  flip_byte(table, 300'000);
+  const Fscked rotten = look(FsckMode::look, StoreAccess::read_only);
+  EXPECT_EQ(std::ranges::count(rotten.kinds, "block-unreadable"), 1);
+  EXPECT_GE(std::ranges::count(rotten.kinds, "content-damaged"), 2)
+      << testing::PrintToString(rotten.kinds);
 }
 
 [[noreturn]] void be_the_sender(const std::string& directory, const std::string& database,
