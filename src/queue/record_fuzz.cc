@@ -7,6 +7,7 @@ namespace {
 
 void decode_and_compare(std::string_view bytes) {
   using namespace postern::queue;
+  readable_fields(bytes);
   const auto first = decode_record(bytes);
   if (!first) return;
   const auto again = encode_record(*first);

@@ -1,7 +1,9 @@
 #include "queue/record.h"
 
+#include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <set>
 #include <sstream>
 
 #include "base/random.h"
@@ -96,6 +98,41 @@ TEST(Record, IsReadAsItWasWritten) {
     const auto after = decode_record(*bytes);
     ASSERT_TRUE(after) << after.error().what;
     expect_equal(*after, before);
+  }
+}
+
+// They were not made by this encoder, and hold every flag, state and bound of the format.
+TEST(Record, SeedsOfVersion2AreReadAndWrittenAgainAsTheyAre) {
+  std::size_t count = 0;
+  std::set<RecipientState> states;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(POSTERN_SOURCE_DIR "/tests/corpus/record")) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with("version-2")) continue;
+    ++count;
+    const std::string bytes = seed(name.c_str());
+    const auto stored = decode_record(bytes);
+    ASSERT_TRUE(stored) << name << ": " << stored.error().what;
+    EXPECT_TRUE(encode_record(*stored) == bytes) << name;
+    for (const QueuedRecipient& recipient : stored->message.recipients)
+      states.insert(recipient.state);
+  }
+  EXPECT_GE(count, 7U);
+  EXPECT_EQ(states.size(), 4U);
+}
+
+TEST(Record, ReadableFieldsOfADamagedOne) {
+  const StoredMessage before = sample_2();
+  std::string bytes = *encode_record(before);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  ASSERT_FALSE(decode_record(bytes));
+  const QueuedMessage fields = readable_fields(bytes);
+  EXPECT_EQ(fields.envelope.reverse_path, before.message.envelope.reverse_path);
+  EXPECT_EQ(fields.recipients.size(), before.message.recipients.size());
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    const QueuedMessage cut = readable_fields(std::string_view(bytes).substr(0, size));
+    EXPECT_LE(cut.recipients.size(), before.message.recipients.size());
+    EXPECT_FALSE(is_of_newer_version(std::string_view(bytes).substr(0, size)));
   }
 }
 
