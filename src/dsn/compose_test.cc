@@ -263,6 +263,41 @@ TEST(Compose, PeersCannotWriteLinesOfTheirOwn) {
   EXPECT_TRUE(composed.content.contains("Status: 5.0.0\r\n"));
 }
 
+TEST(Compose, OnlyHostsAndAddressesAreNamedAsMtas) {
+  struct Case {
+    const char* why;
+    const char* helo;
+    const char* address;
+    const char* told;
+  };
+  const Case cases[] = {
+      {"a name", "mail.example.org", "192.0.2.25", "dns; mail.example.org (192.0.2.25)"},
+      {"a NetBIOS name", "MY_PC", "192.0.2.25", "dns; MY_PC (192.0.2.25)"},
+      {"a literal", "[192.0.2.9]", "192.0.2.25", "dns; [192.0.2.9] (192.0.2.25)"},
+      {"an address", "192.0.2.9", "192.0.2.25", "dns; [192.0.2.9] (192.0.2.25)"},
+      {"IPv6", "[IPv6:2001:db8::9]", "2001:db8::25", "dns; [IPv6:2001:db8::9] (2001:db8::25)"},
+      {"no name", "", "2001:db8::25", "dns; [IPv6:2001:db8::25]"},
+      {"no address", "mail.example.org", "", "dns; mail.example.org"},
+      {"what is no name", "<a>;(b\\)", "192.0.2.25", "dns; [192.0.2.25]"},
+      {"empty labels", ".a..b", "192.0.2.25", "dns; [192.0.2.25]"},
+      {"brackets around nothing", "[]", "192.0.2.25", "dns; [192.0.2.25]"},
+      {"no name, no address", "a(b", "", ""},
+  };
+  for (const Case& c : cases) {
+    auto report = basic();
+    report.received_from = c.helo;
+    report.received_address = c.address;
+    const auto read = read_report(compose(report).content);
+    ASSERT_TRUE(read) << c.why;
+    EXPECT_EQ(field_of(read->message, "Received-From-MTA"), c.told) << c.why;
+  }
+  auto report = basic();
+  report.recipients[0].remote_name = "mx\\032 .example.com";
+  const auto read = read_report(compose(report).content);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(field_of(read->recipients[0], "Remote-MTA"), "");
+}
+
 TEST(Compose, LongTextIsCutAndFolded) {
   auto report = basic();
   report.recipients[0].remote_reply = "550 " + std::string(100'000, 'x');

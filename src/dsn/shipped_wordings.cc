@@ -6,7 +6,7 @@ const std::string_view english_template = R"(# The words of Postern's reports, i
 #
 # Copy this file to the directory that [reports] templates names, as en.txt, and change what you
 # like; a section that you remove has the words that are shipped. `postern check` tells what is
-# wrong with it.
+# wrong with it, `postern reports preview --template en.txt` shows a report in its words.
 #
 # The lines of a paragraph are joined and wrapped. An empty line ends a paragraph; a line that
 # starts with a space stays a line of its own. {{ is a brace. What is told of a recipient may be
@@ -166,7 +166,8 @@ const std::string_view german_template = R"(# Die Texte der Berichte von Postern
 #
 # Als de.txt in das Verzeichnis kopieren, das [reports] templates nennt, und ändern, was anders
 # lauten soll; ein entfernter Abschnitt hat den mitgelieferten Text. `postern check` sagt, was
-# daran falsch ist. Die Regeln stehen in der englischen Vorlage: `postern reports template en`.
+# daran falsch ist, `postern reports preview --template de.txt` zeigt einen Bericht. Die Regeln
+# stehen in der englischen Vorlage: `postern reports template en`.
 
 [subject.failed]
 Unzustellbar: Ihre Nachricht kommt zurück

@@ -30,30 +30,37 @@ std::string_view action_name(Action action) {
   CHECK(false);
 }
 
-// RFC 5321 section 4.1.3: an address stands in brackets where a domain is expected.
+// A domain or an address literal, the two that RFC 5321 section 4.1.3 knows; empty for all else
+// that a peer or the DNS may call a host. RFC 3464 section 2.1.2: type "dns" wants a domain name.
 std::string mta_name(std::string_view name) {
-  const auto address = IpAddress::parse(name);
-  if (!address) return one_line(name, host_bytes_max);
-  return fmt::format("[{}{}]", address->is_v4() ? "" : "IPv6:", address->text());
+  if (const auto address = IpAddress::parse(name))
+    return fmt::format("[{}{}]", address->is_v4() ? "" : "IPv6:", address->text());
+  const bool literal = name.starts_with('[') && name.ends_with(']');
+  const std::string_view inner = literal ? name.substr(1, name.size() - 2) : name;
+  const bool labels = !inner.empty() && !inner.starts_with('.') && !inner.ends_with('.') &&
+                      inner.find("..") == std::string_view::npos && name.size() <= host_bytes_max;
+  const bool good =
+      labels && std::ranges::all_of(inner, [literal](char c) {
+        return ascii_alnum(c) || c == '-' || c == '.' || c == '_' || (literal && c == ':');
+      });
+  return good ? std::string(name) : "";
 }
 
+// RFC 3464 section 2.2.4: the name of HELO, and the network address as a comment; the address alone
+// when the name is none.
 std::string received_from(const Report& report) {
-  // RFC 3464 section 2.2.4: the name of HELO, and the network address as a comment.
-  const std::string address = one_line(report.received_address, 64);
-  const std::string name =
-      report.received_from.empty() ? mta_name(address) : mta_name(report.received_from);
-  // A parenthesis of the peer's would open a comment of its own.
-  if (report.received_from.empty() || address.empty() ||
-      name.find_first_of("()\\") != std::string::npos)
-    return "dns; " + name;
-  return fmt::format("dns; {} ({})", name, address);
+  const std::string address = mta_name(report.received_address);
+  const std::string name = mta_name(report.received_from);
+  if (name.empty()) return address;
+  return address.empty() ? name : fmt::format("{} ({})", name, report.received_address);
 }
 
 std::string diagnostic_code(const RecipientResult& result, std::size_t bytes_max) {
   // RFC 3464 section 2.3.6: "smtp" only for what an SMTP server said; our own words are X-Postern.
-  if (!result.remote_reply.empty()) return "smtp; " + one_line(result.remote_reply, bytes_max);
-  if (!result.explanation.empty()) return "X-Postern; " + one_line(result.explanation, bytes_max);
-  return {};
+  const std::string reply = one_line(result.remote_reply, bytes_max);
+  if (!reply.empty()) return "smtp; " + reply;
+  const std::string own = one_line(result.explanation, bytes_max);
+  return own.empty() ? "" : "X-Postern; " + own;
 }
 
 std::string recipient_fields(const RecipientResult& result, AddressForm form,
@@ -65,8 +72,8 @@ std::string recipient_fields(const RecipientResult& result, AddressForm form,
   fields += folded_field("Final-Recipient", typed_address(result.final_recipient, form));
   fields += folded_field("Action", action_name(result.action));
   fields += folded_field("Status", told_status(result));
-  if (!result.remote_name.empty())
-    fields += folded_field("Remote-MTA", "dns; " + mta_name(result.remote_name));
+  if (const std::string remote = mta_name(result.remote_name); !remote.empty())
+    fields += folded_field("Remote-MTA", "dns; " + remote);
   const std::string diagnostic = diagnostic_code(result, diagnostic_max);
   if (!diagnostic.empty()) fields += folded_field("Diagnostic-Code", diagnostic);
   if (result.last_attempt != WallTime{})
@@ -92,12 +99,16 @@ std::string status_part(const Report& report, AddressForm form, const ComposeLim
   // RFC 3461 section 6.3: the envelope id comes back if and only if ENVID was given.
   if (!report.envelope_id.empty())
     fields += folded_field("Original-Envelope-Id", one_line(report.envelope_id));
-  fields += folded_field("Reporting-MTA", "dns; " + mta_name(report.reporting_mta));
-  if (!report.received_from.empty() || !report.received_address.empty())
-    fields += folded_field("Received-From-MTA", received_from(report));
+  // Required, and our own: what the system calls itself stands there whatever it is.
+  const std::string reporting = mta_name(report.reporting_mta);
+  fields += folded_field(
+      "Reporting-MTA",
+      "dns; " + (reporting.empty() ? one_line(report.reporting_mta, host_bytes_max) : reporting));
+  if (const std::string from = received_from(report); !from.empty())
+    fields += folded_field("Received-From-MTA", "dns; " + from);
   fields += folded_field("Arrival-Date", format_rfc5322(report.arrived));
-  if (!report.queue_id.empty())
-    fields += folded_field("X-Postern-Queue-ID", one_line(report.queue_id, 100));
+  if (const std::string id = one_line(report.queue_id, 100); !id.empty())
+    fields += folded_field("X-Postern-Queue-ID", id);
   const std::size_t diagnostic_max = std::clamp<std::size_t>(
       limits.diagnostic_bytes_max / report.recipients.size(), diagnostic_bytes_min, field_text_max);
   for (const RecipientResult& result : report.recipients) {

@@ -103,7 +103,9 @@ std::string folded_field(std::string_view name, std::string_view value) {
   std::size_t column = field.size();
   bool first = true;
   for_each_word(value, [&](std::string_view word, std::size_t spaces) {
-    const std::size_t gap = first ? 1 : std::max<std::size_t>(spaces, 1);
+    // Spaces that fill a line of their own would be a line of nothing, or too long with the word.
+    const std::size_t gap =
+        first ? 1 : std::clamp<std::size_t>(spaces, 1, line_bytes_max - word_bytes_max);
     if (!first && column + gap + word.size() > line_bytes_wanted) {
       // RFC 5322 section 2.2.3: folding adds a line end before spaces and changes nothing else.
       field += "\r\n";

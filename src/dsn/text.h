@@ -32,8 +32,8 @@ CodePoint code_point(std::string_view text);
 std::string one_line(std::string_view text, std::size_t length_max = field_text_max,
                      Charset charset = Charset::ascii);
 
-/// "Name: value\r\n", folded at spaces, which all stay; a word that is too long for any line is
-/// broken.
+/// "Name: value\r\n", folded at spaces, which all stay, up to 486 of them; a word that is too long
+/// for any line is broken.
 std::string folded_field(std::string_view name, std::string_view value);
 
 /// Text for people: words joined by one space and wrapped at 72 columns, each line after `indent`.

@@ -24,6 +24,19 @@ TEST(Text, FoldingKeepsEverySpace) {
   EXPECT_EQ(field, "X: smtp; 550  two   spaces\r\n " + std::string(60, 'y') + "  z\r\n");
 }
 
+TEST(Text, ManySpacesDoNotMakeALineTooLong) {
+  for (const std::size_t spaces : {400U, 990U, 5000U}) {
+    const std::string field =
+        folded_field("X", "550" + std::string(spaces, ' ') + std::string(600, 'y'));
+    for (std::size_t at = 0; at < field.size();) {
+      const auto end = field.find("\r\n", at);
+      EXPECT_LE(end - at, line_bytes_max) << spaces;
+      EXPECT_NE(field.substr(at, end - at).find_first_not_of(' '), std::string::npos) << spaces;
+      at = end + 2;
+    }
+  }
+}
+
 TEST(Text, ALongWordIsBrokenBetweenCharacters) {
   std::string word;
   for (int i = 0; i < 400; ++i) word += "\u20ac";

@@ -129,8 +129,6 @@ class TemplateReader {
     }
     end_section();
     if (problems_.empty()) return std::move(sections_);
-    std::ranges::stable_sort(problems_, {}, &WordingProblem::line);
-    if (problems_.size() > wording_problems_max) problems_.resize(wording_problems_max);
     return std::unexpected(std::move(problems_));
   }
 
@@ -226,12 +224,12 @@ class TemplateReader {
     problem_at(line_number_, std::move(what), std::move(advice));
   }
   void problem_at(std::size_t line, std::string what, std::string advice) {
-    // A file of nonsense shall not fill memory; the text has an end.
-    if (problems_.size() < problems_kept_max)
-      problems_.push_back({line, std::move(what), std::move(advice)});
+    // What is wrong with a section as a whole is known at its end, and told at its beginning.
+    const auto behind = std::ranges::upper_bound(problems_, line, {}, &WordingProblem::line);
+    problems_.insert(behind, {line, std::move(what), std::move(advice)});
+    if (problems_.size() > wording_problems_max) problems_.pop_back();
   }
 
-  static constexpr std::size_t problems_kept_max = 1000;
   Sections sections_;
   std::vector<WordingProblem> problems_;
   const SectionKind* kind_ = nullptr;
