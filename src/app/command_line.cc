@@ -55,6 +55,26 @@ void add_report_options(CLI::App& app, const Command& command, Arguments::Report
                "Print the whole message as it is sent, to open in a mail program");
 }
 
+void add_replay_options(CLI::App& app, Arguments::Replay& replay) {
+  app.add_option("FILE", replay.files,
+                 "Mail logs, also rotated and compressed ones; - is standard input")
+      ->required();
+  app.add_option("--journal", replay.journal,
+                 "Keep what was looked up in this file; the next run goes on from there")
+      ->type_name("FILE");
+  app.add_option("--rate", replay.lookups_per_second, "Clients looked up each second")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  app.add_flag("--no-lookups", replay.no_lookups, "Tell only what the logs tell");
+  app.add_option("--utc-offset", replay.utc_offset,
+                 "Of the log's server, for times without one: +02:00")
+      ->type_name("OFFSET")
+      ->capture_default_str();
+  app.add_option("--clients", replay.clients_shown_max, "How many clients are shown")
+      ->type_name("COUNT")
+      ->capture_default_str();
+}
+
 void add_queue_options(CLI::App& app, const Command& command, Arguments::Queue& queue) {
   if (command.takes.selection) {
     app.add_option("ID", queue.ids, "These messages; without, all that the options select");
@@ -104,6 +124,7 @@ void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
   add_queue_options(app, command, arguments.queue);
   add_report_options(app, command, arguments.reports);
   add_fsck_options(app, command, arguments.fsck);
+  if (command.takes.replay) add_replay_options(app, arguments.replay);
   if (!command.examples.empty())
     app.footer("Examples:\n" + std::string(command.examples) + "\n" + exit_codes);
 }

@@ -49,6 +49,15 @@ struct Arguments {
     std::string spool = {};  ///< instead of the configuration's
     bool repair = false;
   } fsck = {};
+  /// For `postern replay`.
+  struct Replay {
+    std::vector<std::string> files = {};
+    std::string utc_offset = "0";
+    std::uint64_t lookups_per_second = 100;
+    std::uint64_t clients_shown_max = 20;
+    std::string journal = {};
+    bool no_lookups = false;
+  } replay = {};
   /// For `postern lab`.
   struct Lab {
     std::string scenario = {};       ///< a shipped one's name, or a file
@@ -80,6 +89,7 @@ struct Command {
     bool scenario = false;
     bool profiles_file = false;
     bool lab_run = false;
+    bool replay = false;
     bool language = false;
     bool preview = false;
   } takes;

@@ -13,6 +13,7 @@
 #include "app/fsck_command.h"
 #include "app/lab_commands.h"
 #include "app/queue_commands.h"
+#include "app/replay.h"
 #include "app/report_commands.h"
 #include "app/run.h"
 #include "app/version.h"
@@ -65,7 +66,7 @@ ExitCode run_or_check(const Arguments& arguments) {
   return arguments.check_only ? check(arguments) : run(arguments);
 }
 
-constexpr std::array<Command, 26> table{{
+constexpr std::array<Command, 27> table{{
     {"run",
      "Run the server until SIGTERM; SIGHUP reloads the configuration",
      "  postern run\n  postern run --config ./postern.toml\n",
@@ -190,6 +191,12 @@ constexpr std::array<Command, 26> table{{
      "  postern lab run kb --profile all\n  postern lab run ./mine.toml --watch\n",
      {.json = true, .scenario = true, .profiles_file = true, .lab_run = true},
      lab_run},
+    {"replay",
+     "Tell from another server's mail logs what the option would do to that mail",
+     "  postern replay /var/log/mail.log*\n"
+     "  postern replay --journal lookups.json --rate 20 --json /var/log/exim4/mainlog*\n",
+     {.config = true, .json = true, .replay = true},
+     replay},
     {"version", "Print the version", "  postern version\n", {}, print_version},
 }};
 

@@ -3,19 +3,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fmt/format.h>
-#include <fstream>
-#include <iterator>
 
 #include "app/configuration.h"
+#include "app/configured_resolver.h"
 #include "app/log_sink.h"
 #include "app/options.h"
 #include "app/privileges.h"
 #include "app/version.h"
 #include "base/text.h"
-#include "dns/unbound_resolver.h"
-#include "dns/zone_resolver.h"
-#include "dns/zone_text.h"
-#include "io/real/real_descriptors.h"
 #include "io/real/shard.h"
 #include "io/real/signals.h"
 #include "net/tls_stream.h"
@@ -26,27 +21,6 @@ namespace postern::app {
 namespace {
 
 constexpr Duration drain_time_max = std::chrono::seconds(30);
-/// dns-root-data's file, which Debian keeps up to date.
-constexpr const char* trust_anchor_file = "/usr/share/dns/root.key";
-constexpr std::size_t file_bytes_max = 64 << 20;
-
-std::string whole_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text;
-  for (auto at = std::istreambuf_iterator<char>(file); at != std::istreambuf_iterator<char>(); ++at)
-    if (text.size() < file_bytes_max) text += *at;
-  return text;
-}
-
-dns::UnboundOptions dns_options(const Configuration::Dns& dns) {
-  dns::UnboundOptions options;
-  options.forwarders = dns.servers;
-  if (dns.servers.empty() && !dns.recursive)
-    options.forwarders = dns::forwarders_from_resolv_conf(whole_file("/etc/resolv.conf"));
-  if (dns.dnssec) options.trust_anchor_file = trust_anchor_file;
-  return options;
-}
-
 /// The running program: the world, the server in it and the signals that steer it. Members are in
 /// the order in which they need one another.
 class Program {
@@ -66,7 +40,6 @@ class Program {
   Result<> open_log();
   Result<> bind();
   Result<> load_tls(server::ServerOptions& options) const;
-  Result<> make_resolver();
   void warn_about_limits();
   Result<> reload();
   io::Task<> end_at_second(io::Signals& signals);
@@ -78,9 +51,7 @@ class Program {
   std::unique_ptr<LogSink> log_;
   std::vector<std::unique_ptr<io::Listener>> listeners_;
   std::unique_ptr<queue::RocksdbStore> store_;
-  std::unique_ptr<io::RealDescriptors> descriptors_;
-  std::unique_ptr<dns::UnboundResolver> unbound_;
-  std::unique_ptr<dns::ZoneResolver> zones_;
+  std::unique_ptr<ConfiguredResolver> resolver_;
   std::unique_ptr<server::Server> server_;
   Result<> outcome_;
 };
@@ -103,9 +74,8 @@ Result<> Program::prepare() {
   TRY_VOID(open_log());
   warn_about_limits();
   TRY(store_, queue::RocksdbStore::open(server.spool + "/queue"));
-  TRY_VOID(make_resolver());
-  dns::Resolver& resolver = zones_ ? static_cast<dns::Resolver&>(*zones_) : *unbound_;
-  server_ = std::make_unique<server::Server>(shard_->world(), *log_, resolver, *store_,
+  TRY(resolver_, ConfiguredResolver::create(shard_->world(), configuration_.dns));
+  server_ = std::make_unique<server::Server>(shard_->world(), *log_, resolver_->resolver(), *store_,
                                              std::move(options));
   server_->on_reload_command([this] { return reload(); });
   return {};
@@ -146,22 +116,6 @@ Result<> Program::load_tls(server::ServerOptions& options) const {
   TRY(net::TlsContext context,
       net::TlsContext::server(net::TlsContext::Files{smtp.tls_certificate, smtp.tls_key}));
   options.tls = std::make_shared<const net::TlsContext>(std::move(context));
-  return {};
-}
-
-Result<> Program::make_resolver() {
-  const io::World world = shard_->world();
-  descriptors_ = std::make_unique<io::RealDescriptors>(world.executor);
-  TRY(unbound_,
-      dns::UnboundResolver::create(world.clock, *descriptors_, dns_options(configuration_.dns)));
-  if (configuration_.dns.zone_files.empty()) return {};
-  std::string text;
-  for (const std::string& path : configuration_.dns.zone_files) text += whole_file(path) + "\n";
-  auto zone = dns::Zone::parse(text);
-  if (!zone)
-    return operator_failure(Cause::damaged, fmt::format("[dns] zone_files: {}", zone.error().what));
-  zones_ = std::make_unique<dns::ZoneResolver>(world.clock, std::move(*zone));
-  zones_->set_beyond(unbound_.get());
   return {};
 }
 

@@ -26,7 +26,25 @@ std::string shown_addresses(const std::vector<IpAddress>& addresses) {
   return text;
 }
 
-/// What the sender's administrator has to mend.
+/// Code and enhanced status. RFC 3463 section 3.8 and RFC 7372 section 3.3: X.7.25 is "reverse DNS
+/// validation failed"; its class follows the code's.
+std::string_view code_text(Action action) {
+  switch (action) {
+    case Action::reply_450:
+      return "450 4.7.25";
+    case Action::reply_451:
+      return "451 4.7.25";
+    case Action::reply_550:
+      return "550 5.7.25";
+    case Action::accept:
+    case Action::tag:
+      break;
+  }
+  check_failed("an accepting action has no reply");
+}
+
+}  // namespace
+
 std::string cause_text(UnknownIpState state, const auth::Iprev& iprev) {
   const auto usable = std::ranges::find(iprev.names, true, &auth::IprevName::usable);
   switch (state) {
@@ -52,25 +70,6 @@ std::string cause_text(UnknownIpState state, const auth::Iprev& iprev) {
   }
   return {};
 }
-
-/// Code and enhanced status. RFC 3463 section 3.8 and RFC 7372 section 3.3: X.7.25 is "reverse DNS
-/// validation failed"; its class follows the code's.
-std::string_view code_text(Action action) {
-  switch (action) {
-    case Action::reply_450:
-      return "450 4.7.25";
-    case Action::reply_451:
-      return "451 4.7.25";
-    case Action::reply_550:
-      return "550 5.7.25";
-    case Action::accept:
-    case Action::tag:
-      break;
-  }
-  check_failed("an accepting action has no reply");
-}
-
-}  // namespace
 
 std::string refusal_reply(UnknownIpState state, const auth::Iprev& iprev, Action action,
                           ReplyStyle style, std::string_view case_id) {
