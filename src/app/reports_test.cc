@@ -23,6 +23,7 @@ ReadConfiguration read(const std::string& text) {
 
 std::vector<std::string> told(const ReadConfiguration& read) {
   std::vector<std::string> lines;
+  lines.reserve(read.diagnostics.size());
   for (const Diagnostic& diagnostic : read.diagnostics) lines.push_back(diagnostic.text());
   return lines;
 }

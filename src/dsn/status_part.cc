@@ -49,8 +49,8 @@ std::string mta_name(std::string_view name) {
 // RFC 3464 section 2.2.4: the name of HELO, and the network address as a comment; the address alone
 // when the name is none.
 std::string received_from(const Report& report) {
-  const std::string address = mta_name(report.received_address);
-  const std::string name = mta_name(report.received_from);
+  std::string address = mta_name(report.received_address);
+  std::string name = mta_name(report.received_from);
   if (name.empty()) return address;
   return address.empty() ? name : fmt::format("{} ({})", name, report.received_address);
 }
