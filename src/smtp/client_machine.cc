@@ -373,6 +373,15 @@ void ClientMachine::send_commands() {
     expect(ClientStage::rcpt, i);
     if (!offered_.pipelining) return;
   }
+  send_data();
+}
+
+// What follows once every recipient was named.
+void ClientMachine::send_data() {
+  if (message_.purpose == ClientPurpose::ask) {
+    if (all_answered()) finish_message();
+    return;
+  }
   if (data_sent_ || (!offered_.pipelining && accepted_ == 0)) {
     finish_message();
     return;
@@ -394,9 +403,10 @@ void ClientMachine::on_mail(const Reply& reply) {
 
 void ClientMachine::on_rcpt(const Reply& reply, std::uint32_t recipient) {
   if (outcomes_[recipient].verdict == ClientVerdict::undecided) {
-    if (reply.code >= 200 && reply.code < 300)
-      ++accepted_;
-    else
+    const bool taken = reply.code >= 200 && reply.code < 300;
+    if (taken) ++accepted_;
+    // A recipient that is taken is decided by the answer to the content, when there will be one.
+    if (!taken || message_.purpose == ClientPurpose::ask)
       decide(recipient, reply, ClientStage::rcpt);
   }
   if (all_answered()) send_commands();

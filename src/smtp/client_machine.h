@@ -58,8 +58,15 @@ struct ClientOptions {
   ClientTimeouts timeouts;
 };
 
+/// Why a transaction is begun.
+enum class ClientPurpose : std::uint8_t {
+  deliver,
+  ask,  ///< only whether the server takes the recipients: it ends before DATA, and nothing is sent
+};
+
 /// One mail transaction. `recipients` and all views live until the machine says message_done.
 struct ClientMessage {
+  ClientPurpose purpose = ClientPurpose::deliver;
   MailParameters mail;
   std::vector<const mail::Recipient*> recipients;  ///< 1 to ClientMachine::recipients_max
 };
@@ -111,6 +118,10 @@ struct ClientAction {
 /// A connection that is lost after the final dot leaves unknown whether the server took the
 /// message: it is temporary, since a second copy is better than none (RFC 5321 section 4.5.4.1
 /// and RFC 1047).
+///
+/// A transaction of the purpose `ask` never sends DATA. "delivered" then means that the server
+/// would take the recipient; what it took is given up by RSET before the next transaction, or by
+/// QUIT.
 ///
 /// Bounds: a reply by ReplyReader's; the output buffer by write_bytes_wanted and one content piece,
 /// or the commands of one message.
@@ -170,6 +181,7 @@ class ClientMachine {
   void send_hello(std::string_view verb);
   void hello_done();
   void send_commands();
+  void send_data();
   void refuse_what_cannot_be_sent();
   void decide(std::uint32_t recipient, const Reply& reply, ClientStage stage);
   void decide_undecided(ClientVerdict verdict, const Reply& reply, ClientStage stage,

@@ -74,6 +74,7 @@ class Talk {
   }
   void start(std::string body = "Hello\r\n") {
     ClientMessage message;
+    message.purpose = purpose;
     mail_.reverse_path = "a@example.org";
     mail_.size_bytes = body.size();
     message.mail = mail_;
@@ -99,6 +100,7 @@ class Talk {
   ClientAction last;
   MailParameters mail_;
   std::vector<mail::Recipient> recipients_;
+  ClientPurpose purpose = ClientPurpose::deliver;
   int writes = 0;
 
  private:
@@ -548,6 +550,43 @@ TEST(ClientMachine, ADrippingReplyDoesNotExtendTheTimeout) {
   EXPECT_FALSE(t.last.new_wait);
   t.say("220 mx\r\n");
   EXPECT_TRUE(t.last.new_wait);
+}
+
+TEST(ClientMachine, AskingEndsBeforeData) {
+  Talk t;
+  t.purpose = ClientPurpose::ask;
+  t.connect();
+  t.begin({"b@example.com", "c@example.com"}, "");
+  EXPECT_EQ(t.sent(),
+            "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.com>\r\nRCPT TO:<c@example.com>\r\n");
+  EXPECT_EQ(t.say("250 ok\r\n251 2.1.5 elsewhere\r\n550 5.1.1 no\r\n"), "");
+  EXPECT_EQ(t.verdicts(), "delivered peer 251 2.1.5 elsewhere; permanent peer 550 5.1.1 no");
+  EXPECT_EQ(t.last.kind, Kind::ready);
+  // What it took is given up before anything else.
+  t.purpose = ClientPurpose::deliver;
+  t.begin({"d@example.com"}, "Hi\r\n");
+  EXPECT_EQ(t.sent(),
+            "RSET\r\nMAIL FROM:<a@example.org> SIZE=4\r\nRCPT TO:<d@example.com>\r\nDATA\r\n");
+}
+
+TEST(ClientMachine, AskingWithoutPipelining) {
+  Talk t;
+  t.purpose = ClientPurpose::ask;
+  t.connect("250 mx.example.com\r\n");
+  t.begin({"b@example.com"});
+  EXPECT_EQ(t.sent(), "MAIL FROM:<a@example.org>\r\n");
+  EXPECT_EQ(t.say("250 ok\r\n"), "RCPT TO:<b@example.com>\r\n");
+  EXPECT_EQ(t.say("250 ok\r\n"), "");
+  EXPECT_EQ(t.verdicts(), "delivered peer 250 ok");
+  t.begin({"c@example.com"});
+  EXPECT_EQ(t.sent(), "RSET\r\n");
+  EXPECT_EQ(t.say("250 ok\r\n"), "MAIL FROM:<a@example.org>\r\n");
+  EXPECT_EQ(t.say("550 5.1.8 not from you\r\n"), "");
+  EXPECT_EQ(t.machine.outcomes().at(0).stage, ClientStage::mail);
+  EXPECT_EQ(t.verdicts(), "permanent peer 550 5.1.8 not from you");
+  EXPECT_EQ(t.last.kind, Kind::ready);
+  t.machine.quit();
+  EXPECT_EQ(t.sent(), "QUIT\r\n");
 }
 
 }  // namespace
