@@ -16,7 +16,7 @@ namespace postern::delivery {
 /// time; close() may come from another task of the shard.
 class Connection {
  public:
-  Connection(Surroundings& around, Target target) : around_(around), target_(std::move(target)) {}
+  Connection(Reach& reach, Target target) : reach_(reach), target_(std::move(target)) {}
 
   /// Connects, greets, and starts TLS when offered. nullopt: ready for messages. Otherwise what
   /// happened. A failed handshake is tried once more in the clear: encryption is opportunistic,
@@ -27,6 +27,9 @@ class Connection {
   /// message's recipients.
   io::Task<std::vector<smtp::ClientOutcome>> deliver(smtp::ClientMessage message,
                                                      queue::Content& content);
+  /// Asks whether the server would take mail from `sender` (empty: the null reverse path) for the
+  /// recipient, by a transaction that ends before DATA.
+  io::Task<smtp::ClientOutcome> ask(std::string_view sender, const mail::Recipient& recipient);
   /// Ends the connection as RFC 5321 wants it, when it still stands.
   io::Task<> quit();
   /// Ends whatever is under way, at once. Waiting operations end as cancelled.
@@ -42,6 +45,8 @@ class Connection {
 
  private:
   io::Task<std::optional<Outcome>> open_once(smtp::ClientTls tls);
+  io::Task<std::vector<smtp::ClientOutcome>> transact(smtp::ClientMessage message,
+                                                      queue::Content* content);
   /// Until the machine is ready, has a message done, or the connection is closed.
   io::Task<smtp::ClientAction::Kind> drive(queue::Content* content);
   io::Task<> read(const smtp::ClientAction& action);
@@ -49,7 +54,7 @@ class Connection {
   io::Task<> give_content(queue::Content& content);
   io::Task<> start_tls(const smtp::ClientAction& action);
 
-  Surroundings& around_;
+  Reach& reach_;
   Target target_;
   std::unique_ptr<io::Stream> stream_;
   std::optional<smtp::ClientMachine> machine_;

@@ -8,18 +8,13 @@ namespace {
 /// Dead destinations remembered; beyond, those whose time has passed are forgotten.
 constexpr std::size_t destinations_wanted = 10'000;
 
-MxLookup::Options lookup_options(const DeliveryOptions& options) {
-  return {
-      .hostname = options.hostname, .port = options.port, .lookup_timeout = options.lookup_timeout};
-}
-
 }  // namespace
 
 Dispatcher::Dispatcher(const io::World& world, queue::Queue& queue, dns::Resolver& resolver,
                        TlsClient* tls, Log& log, const DeliveryOptions& options)
-    : around_{world,   queue,
-              tls,     log,
-              options, MxLookup(resolver, world.clock, world.entropy, lookup_options(options))},
+    : around_{{world, tls, log, options,
+               MxLookup(resolver, world.clock, world.entropy, lookup_options(options))},
+              queue},
       tasks_(world.executor, world.clock, options.connections_max) {}
 
 void Dispatcher::start() {

@@ -13,6 +13,23 @@
 
 namespace postern::delivery {
 
+/// Of probes: whether a next hop takes mail for a recipient, asked without mail.
+struct ProberOptions {
+  /// MAIL FROM; empty: the null reverse path, which every server has to take.
+  std::string sender;
+  std::size_t connections_per_destination_max = 4;
+  std::size_t connections_max = 50;
+  /// Recipients of one destination that wait for their turn.
+  std::size_t waiting_max = 100;
+  /// Half of what a client waits by default, so that a second host gets its turn in time.
+  Duration connect_timeout = std::chrono::seconds(3);
+  Duration lookup_timeout = std::chrono::seconds(5);
+  /// Of one probe, from its beginning to its answer.
+  Duration duration_max = std::chrono::seconds(30);
+  /// How long nothing is asked of a destination that could not be asked.
+  Duration pause = std::chrono::seconds(30);
+};
+
 struct DeliveryOptions {
   std::string hostname;    ///< ours: EHLO, reports, and what in an MX list means ourselves
   std::string postmaster;  ///< named in reports; empty: postmaster@hostname
@@ -40,6 +57,8 @@ struct DeliveryOptions {
   smtp::ClientTls starttls = smtp::ClientTls::when_offered;  ///< without a TlsClient: off
   std::uint16_t port = 25;                                   ///< of hosts found by MX
   std::vector<Route> routes;
+
+  ProberOptions probes;
 
   std::uint64_t report_content_bytes_max = 64 * 1024;  ///< larger originals: only their header
   std::vector<dsn::Wording> report_wordings;           ///< the languages of reports; none: English
