@@ -88,10 +88,24 @@ struct Configuration {
     policy::RecipientList list;
     std::string delimiter;
     policy::WhenUnknown when_unknown = policy::WhenUnknown::reply_550;
+    policy::WhenUndecided when_undecided = policy::WhenUndecided::reply_450;
     bool operator==(const RecipientDomain&) const = default;
+  };
+  struct Probe {
+    std::string sender;
+    Duration timeout = std::chrono::seconds(6);
+    Duration known_ttl = std::chrono::hours(31 * 24);
+    Duration known_refresh = std::chrono::hours(7 * 24);
+    Duration unknown_ttl = std::chrono::hours(3 * 24);
+    Duration unknown_refresh = std::chrono::hours(3);
+    std::uint64_t entries_max = 100'000;
+    std::uint64_t connections_per_destination_max = 4;
+    bool operator==(const Probe&) const = default;
   };
   struct Recipients {
     policy::WhenUnknown when_unknown = policy::WhenUnknown::reply_550;
+    policy::WhenUndecided when_undecided = policy::WhenUndecided::reply_450;
+    Probe probe;
     std::vector<RecipientDomain> domains;
     bool operator==(const Recipients&) const = default;
   };

@@ -164,6 +164,22 @@ const WrongCase wrong_cases[] = {
      "[relay]\ndomains = [\"a.example\"]\n[[recipients.domain]]\ndomain = \"a.example\"\n"
      "check = \"any\"\n[[recipients.domain]]\ndomain = \"A.example\"\ncheck = \"any\"",
      R"(p.toml:7:10: [recipients.domain] domain: there are two checks for "a.example")"},
+    {"a list where the next hop is asked",
+     "[relay]\ndomains = [\"a.example\"]\n[[recipients.domain]]\ndomain = \"a.example\"\n"
+     "check = \"probe\"\nlist = [\"bob@a.example\"]",
+     "p.toml:6:8: [recipients.domain] list: is not looked at; write check = \"list\""},
+    {"undecided where nothing can be",
+     "[relay]\ndomains = [\"a.example\"]\n[[recipients.domain]]\ndomain = \"a.example\"\n"
+     "check = \"list\"\nlist = [\"bob@a.example\"]\nwhen_undecided = \"accept\"",
+     "p.toml:7:18: [recipients.domain] when_undecided: is not looked at; write check = \"probe\""},
+    {"undecided is never permanent", "[recipients]\nwhen_undecided = \"550\"",
+     R"(p.toml:2:18: [recipients] when_undecided: "550" is not a choice here; write one of)"},
+    {"probe sender", "[recipients.probe]\nsender = \"<>\"",
+     R"(p.toml:2:10: [recipients.probe] sender: "<>" is not a mail address)"},
+    {"probe timeout above what clients wait", "[recipients.probe]\ntimeout = \"5m\"",
+     R"(p.toml:2:11: [recipients.probe] timeout: "5m" is out of range)"},
+    {"refreshed after its end", "[recipients.probe]\nknown_ttl = \"1d\"",
+     "p.toml:1:1: [recipients.probe] known_refresh: is longer than the answer counts (1d)"},
     {"dns by name", "[dns]\nservers = [\"dns.example\"]",
      R"(p.toml:2:12: [dns] servers: "dns.example" is not the address of a DNS server)"},
     {"recursive and forwarders", "[dns]\nservers = [\"127.0.0.1\"]\nrecursive = true",
@@ -315,7 +331,8 @@ TEST(Configuration, ShippedFileSetsEveryKey) {
         std::min(text.find("\n[" + section + "]"), text.find("\n# [[" + section + "]]"));
     ASSERT_NE(begin, std::string::npos) << "no section for " << path;
     const std::string body = text.substr(begin, text.find("\n[", begin + 1) - begin);
-    const bool is_section = path == "unknown_ip.actions" || dot == std::string::npos;
+    const bool is_section =
+        dot == std::string::npos || text.contains("\n[" + path + "]") || text.contains("[[" + path);
     EXPECT_TRUE(is_section || body.find("\n" + key + " = ") != std::string::npos ||
                 body.find("\n# " + key + " = ") != std::string::npos)
         << path << " is missing in docs/postern.toml";
@@ -374,6 +391,28 @@ TEST(Configuration, FilesOfRecipients) {
               testing::ElementsAre(HasSubstr("file: has no address of a.example")));
   std::filesystem::remove(path);
   EXPECT_THAT(errors_of(text), testing::ElementsAre(HasSubstr("there is no file")));
+}
+
+TEST(Configuration, RecipientsByProbe) {
+  const auto [c, diagnostics] = read(
+      "[relay]\ndomains = [\"a.example\", \"b.example\"]\n"
+      "[recipients]\nwhen_undecided = \"accept\"\n"
+      "[recipients.probe]\nsender = \"probe@a.example\"\ntimeout = \"4s\"\nunknown_ttl = \"2h\"\n"
+      "unknown_refresh = \"1h\"\nentries_max = 500\nconnections_per_destination_max = 2\n"
+      "[[recipients.domain]]\ndomain = \"a.example\"\ncheck = \"probe\"\n"
+      "[[recipients.domain]]\ndomain = \"b.example\"\ncheck = \"probe\"\nwhen_undecided = "
+      "\"450\"\n");
+  EXPECT_THAT(diagnostics, IsEmpty());
+  ASSERT_EQ(c.recipients.domains.size(), 2U);
+  EXPECT_EQ(c.recipients.domains[0].check, policy::RecipientSource::probe);
+  EXPECT_EQ(c.recipients.domains[0].when_undecided, policy::WhenUndecided::accept);
+  EXPECT_EQ(c.recipients.domains[1].when_undecided, policy::WhenUndecided::reply_450);
+  EXPECT_EQ(c.recipients.probe.sender, "probe@a.example");
+  EXPECT_EQ(c.recipients.probe.timeout, 4s);
+  EXPECT_EQ(c.recipients.probe.unknown_refresh, 1h);
+  EXPECT_EQ(c.recipients.probe.entries_max, 500U);
+  EXPECT_THAT(summary(c), HasSubstr("a.example: asked of the next hop, others get 550; when it "
+                                    "cannot be asked, all are taken"));
 }
 
 TEST(Configuration, SummaryTellsWhatWillBeDone) {

@@ -38,6 +38,9 @@ Result<delivery::DeliveryOptions> delivery_options(const Configuration& configur
   options.connections_per_destination_max = from.connections_per_destination_max;
   options.messages_per_connection_max =
       static_cast<std::uint32_t>(from.messages_per_connection_max);
+  options.probes.sender = configuration.recipients.probe.sender;
+  options.probes.connections_per_destination_max =
+      configuration.recipients.probe.connections_per_destination_max;
   options.connect_timeout = from.connect_timeout;
   options.starttls = from.starttls == StartTls::opportunistic ? smtp::ClientTls::when_offered
                                                               : smtp::ClientTls::off;

@@ -48,6 +48,10 @@ TEST(Options, DefaultsAreThoseOfTheRooms) {
   EXPECT_EQ(options->delivery.connect_timeout, delivery.connect_timeout);
   EXPECT_EQ(options->delivery.starttls, delivery.starttls);
   EXPECT_EQ(options->delivery.port, delivery.port);
+  EXPECT_EQ(options->delivery.probes.sender, delivery.probes.sender);
+  EXPECT_EQ(options->delivery.probes.connections_per_destination_max,
+            delivery.probes.connections_per_destination_max);
+  EXPECT_EQ(options->recipients.probe, policy::ProbeOptions());
 }
 
 // Every key away from its default.
@@ -81,6 +85,20 @@ bad_name = "accept"
 no_forward = "tag"
 mismatch = "451"
 temperror = "450"
+[recipients]
+when_undecided = "accept"
+[recipients.probe]
+sender = "probe@example.org"
+timeout = "25s"
+known_ttl = "26h"
+known_refresh = "27m"
+unknown_ttl = "28h"
+unknown_refresh = "29m"
+entries_max = 130
+connections_per_destination_max = 31
+[[recipients.domain]]
+domain = "example.org"
+check = "probe"
 [delivery]
 retry = ["18s"]
 lifetime = "19s"
@@ -140,6 +158,18 @@ TEST(Options, PassOnWhatTheFileSays) {
   EXPECT_EQ(delivery.port, 23);
   EXPECT_EQ(delivery.connect_timeout, seconds(24));
   ASSERT_EQ(delivery.routes.size(), 1U);
+  EXPECT_EQ(delivery.probes.sender, "probe@example.org");
+  EXPECT_EQ(delivery.probes.connections_per_destination_max, 31U);
+  const policy::ProbeOptions& probe = options->recipients.probe;
+  EXPECT_EQ(probe.timeout, seconds(25));
+  EXPECT_EQ(probe.known_ttl, std::chrono::hours(26));
+  EXPECT_EQ(probe.known_refresh, std::chrono::minutes(27));
+  EXPECT_EQ(probe.unknown_ttl, std::chrono::hours(28));
+  EXPECT_EQ(probe.unknown_refresh, std::chrono::minutes(29));
+  EXPECT_EQ(probe.entries_max, 130U);
+  ASSERT_EQ(options->recipients.rules.size(), 1U);
+  EXPECT_EQ(options->recipients.rules[0].source, policy::RecipientSource::probe);
+  EXPECT_EQ(options->recipients.rules[0].when_undecided, policy::WhenUndecided::accept);
   EXPECT_EQ(delivery.routes[0].next_hops.at(1).text(), "smtp://mx.example.net:2525");
 }
 
@@ -157,6 +187,7 @@ TEST(Options, OfRecipients) {
   EXPECT_EQ(rule.delimiter, "-");
   EXPECT_EQ(rule.when_unknown, policy::WhenUnknown::reply_450);
   EXPECT_EQ(configured("").recipients.when_unknown, policy::RecipientRule().when_unknown);
+  EXPECT_EQ(configured("").recipients.when_undecided, policy::RecipientRule().when_undecided);
 }
 
 TEST(Options, OfTheLog) {

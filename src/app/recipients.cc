@@ -12,6 +12,7 @@ namespace {
 
 using policy::RecipientList;
 using policy::RecipientSource;
+using policy::WhenUndecided;
 using policy::WhenUnknown;
 using settings::Section;
 
@@ -33,6 +34,11 @@ Parsed<std::string> parse_listed(std::string_view text) {
 void when_unknown(Section& section, WhenUnknown& into) {
   section.choice("when_unknown", into,
                  {{"550", WhenUnknown::reply_550}, {"450", WhenUnknown::reply_450}});
+}
+
+void when_undecided(Section& section, WhenUndecided& into) {
+  section.choice("when_undecided", into,
+                 {{"450", WhenUndecided::reply_450}, {"accept", WhenUndecided::accept}});
 }
 
 /// Whether mail for (some of) the domain is taken at all.
@@ -75,6 +81,9 @@ void read_list(Section& section, Configuration::RecipientDomain& domain) {
   for (const std::string_view key : {"list", "file", "delimiter"})
     if (section.has(key) && !wants_list)
       section.problem(key, {"is not looked at", "write check = \"list\", or remove this"});
+  if (section.has("when_undecided") && domain.check != RecipientSource::probe)
+    section.problem("when_undecided",
+                    {"is not looked at", "write check = \"probe\", or remove this"});
   if (!wants_list) return;
   if (section.has("list") == section.has("file")) {
     section.problem("check", {"\"list\" needs either file or list",
@@ -102,11 +111,15 @@ void read_domain(Section section, const Configuration::Relay& relay,
                  Configuration::Recipients& recipients) {
   Configuration::RecipientDomain domain;
   domain.when_unknown = recipients.when_unknown;
+  domain.when_undecided = recipients.when_undecided;
   section.parsed("domain", domain.domain, parse_domain);
   section.choice("check", domain.check,
-                 {{"any", RecipientSource::any}, {"list", RecipientSource::list}});
+                 {{"any", RecipientSource::any},
+                  {"list", RecipientSource::list},
+                  {"probe", RecipientSource::probe}});
   section.text("delimiter", domain.delimiter);
   when_unknown(section, domain.when_unknown);
+  when_undecided(section, domain.when_undecided);
   read_list(section, domain);
   section.finish();
   if (!section.present()) return;
@@ -132,11 +145,40 @@ void read_domain(Section section, const Configuration::Relay& relay,
   recipients.domains.push_back(std::move(domain));
 }
 
+/// "": the null reverse path.
+Parsed<std::string> parse_probe_sender(std::string_view text) {
+  return text.empty() ? Parsed<std::string>(std::string()) : parse_mailbox(text);
+}
+
+void read_probe(Section section, Configuration::Probe& probe) {
+  constexpr Duration minute = std::chrono::minutes(1);
+  constexpr Duration ttl_max = std::chrono::hours(366 * 24);
+  section.parsed("sender", probe.sender, parse_probe_sender);
+  section.duration("timeout", probe.timeout, std::chrono::milliseconds(100), minute);
+  section.duration("known_ttl", probe.known_ttl, minute, ttl_max);
+  section.duration("known_refresh", probe.known_refresh, minute, ttl_max);
+  section.duration("unknown_ttl", probe.unknown_ttl, seconds(1), ttl_max);
+  section.duration("unknown_refresh", probe.unknown_refresh, seconds(1), ttl_max);
+  section.integer("entries_max", probe.entries_max, 100, 10'000'000);
+  section.integer("connections_per_destination_max", probe.connections_per_destination_max, 1, 50);
+  section.finish();
+  const auto refreshed_too_late = [&section](std::string_view key, Duration refresh, Duration ttl) {
+    if (refresh > ttl)
+      section.problem(key,
+                      {fmt::format("is longer than the answer counts ({})", format_duration(ttl)),
+                       "make it shorter"});
+  };
+  refreshed_too_late("known_refresh", probe.known_refresh, probe.known_ttl);
+  refreshed_too_late("unknown_refresh", probe.unknown_refresh, probe.unknown_ttl);
+}
+
 }  // namespace
 
 void read_recipients(Section section, const Configuration::Relay& relay,
                      Configuration::Recipients& recipients) {
   when_unknown(section, recipients.when_unknown);
+  when_undecided(section, recipients.when_undecided);
+  read_probe(section.section("probe"), recipients.probe);
   const std::vector<Section> domains = section.sections("domain", domains_max);
   for (const Section& domain : domains) read_domain(domain, relay, recipients);
   // Without one its keys are known all the same.
@@ -154,8 +196,16 @@ policy::RecipientOptions recipient_options(const Configuration::Recipients& reci
     rule.list_name = domain.file.empty() ? "[recipients.domain] list" : domain.file;
     rule.delimiter = domain.delimiter;
     rule.when_unknown = domain.when_unknown;
+    rule.when_undecided = domain.when_undecided;
     options.rules.push_back(std::move(rule));
   }
+  const Configuration::Probe& probe = recipients.probe;
+  options.probe.timeout = probe.timeout;
+  options.probe.known_ttl = probe.known_ttl;
+  options.probe.known_refresh = probe.known_refresh;
+  options.probe.unknown_ttl = probe.unknown_ttl;
+  options.probe.unknown_refresh = probe.unknown_refresh;
+  options.probe.entries_max = probe.entries_max;
   return options;
 }
 

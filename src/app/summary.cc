@@ -42,6 +42,10 @@ std::string recipients_line(const Configuration::RecipientDomain& domain) {
   const std::string_view reply =
       domain.when_unknown == policy::WhenUnknown::reply_550 ? "550" : "450";
   if (domain.check == policy::RecipientSource::any) return "every address is taken";
+  if (domain.check == policy::RecipientSource::probe)
+    return fmt::format("asked of the next hop, others get {}; when it cannot be asked, {}", reply,
+                       domain.when_undecided == policy::WhenUndecided::accept ? "all are taken"
+                                                                              : "new ones get 450");
   return fmt::format(
       "{} in {}{}, others get {}", domain.list.size(), domain.file.empty() ? "list" : domain.file,
       domain.delimiter.empty() ? "" : " (delimiter " + domain.delimiter + ")", reply);

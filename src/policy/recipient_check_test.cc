@@ -23,7 +23,7 @@ class RecipientCheckTest : public testing::Test {
  protected:
   static io::Task<> check_into(RecipientCheck* check, mail::Mailbox mailbox,
                                RecipientVerdict* verdict) {
-    *verdict = co_await check->check(std::move(mailbox));
+    *verdict = co_await check->check(std::move(mailbox), Patience::wait);
   }
   RecipientVerdict verdict(std::string_view address) {
     RecipientVerdict found;
@@ -33,7 +33,7 @@ class RecipientCheckTest : public testing::Test {
 
   io::SimWorld sim_{1};
   io::SimHost& host_ = sim_.add_host("mx", *IpAddress::parse("192.0.2.250"));
-  RecipientCheck check_{{}};
+  RecipientCheck check_{host_.world(), nullptr, {}};
 };
 
 TEST_F(RecipientCheckTest, DecidesByTheMostSpecificRule) {

@@ -5,7 +5,9 @@
 
 #include "admin/control_server.h"
 #include "delivery/dispatcher.h"
+#include "delivery/prober.h"
 #include "server/queue_commands.h"
+#include "server/recipient_probe_port.h"
 #include "server/tls_client_port.h"
 #include "session/smtp_server.h"
 #include "session/tls.h"
@@ -47,7 +49,9 @@ struct Server::Parts {
         routes(options.delivery.routes),
         queue(world, store, log, queue_options(std::move(options.queue), routes)),
         check(world, resolver, options.unknown_ip),
-        recipients(std::move(options.recipients)),
+        prober(world, resolver, &tls_client, log, options.delivery),
+        probe(prober),
+        recipients(world, &probe, std::move(options.recipients)),
         dispatcher(world, queue, resolver, &tls_client, log, options.delivery),
         smtp(world, {queue, check, recipients, log},
              std::make_shared<session::Options>(options.session)),
@@ -81,6 +85,8 @@ struct Server::Parts {
   TlsClientPort tls_client;
   queue::Queue queue;
   policy::UnknownIpCheck check;
+  delivery::Prober prober;
+  RecipientProbePort probe;
   policy::RecipientCheck recipients;
   delivery::Dispatcher dispatcher;
   session::SmtpServer smtp;
@@ -112,6 +118,8 @@ io::Task<> Server::stop(io::Deadline deadline) {
   if (parts_->control) co_await parts_->control->stop();
   parts_->resolver.stop();
   co_await parts_->check.stop();
+  co_await parts_->prober.stop();
+  co_await parts_->recipients.stop();
   co_await parts_->queue.drain();
 }
 
@@ -122,6 +130,7 @@ void Server::reload(ServerOptions options) {
   parts_->recipients.set_options(std::move(options.recipients));
   parts_->smtp.set_tls(session::start_tls_with(options.tls));
   parts_->smtp.set_options(std::make_shared<session::Options>(std::move(options.session)));
+  parts_->prober.set_options(options.delivery);
   parts_->dispatcher.set_options(std::move(options.delivery));
 }
 

@@ -57,6 +57,7 @@ io::Task<> Session::step(Machine::Action action) {
     co_await send(std::move(*output));
   } else if (const auto* mail = std::get_if<Machine::CheckMail>(&action)) {
     sender_ = mail->envelope->reverse_path;
+    patience_ = policy::Patience::wait;
     machine_.accept();
   } else if (const auto* rcpt = std::get_if<Machine::CheckRcpt>(&action)) {
     co_await check_recipient(*rcpt);
@@ -275,7 +276,10 @@ io::Task<> Session::check_recipient(Machine::CheckRcpt check) {
   // trust may send anywhere; of other people's domains we know nothing.
   if (relay != RelayDecision::postmaster &&
       in_domains(options_->relay.domains, mail::normalize_domain(check.mailbox->domain))) {
-    const policy::RecipientVerdict found = co_await ports_.recipients.check(*check.mailbox);
+    const policy::RecipientVerdict found =
+        co_await ports_.recipients.check(*check.mailbox, patience_);
+    // Of a next hop that does not answer, a thousand recipients must not each wait to the end.
+    if (found.timed_out) patience_ = policy::Patience::none;
     if (refused_as_unknown(check, found)) co_return;
   }
   // RFC 5321 section 4.5.1: <postmaster> is the postmaster of this host.

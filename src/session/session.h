@@ -107,6 +107,7 @@ class Session {
   Machine machine_;
   io::Deadline command_deadline_ = io::Deadline::never();
   std::string sender_;
+  policy::Patience patience_ = policy::Patience::wait;  // of the transaction's recipients
   std::unique_ptr<Message> message_;
   bool waiting_for_command_ = false;
   bool closed_ = false;

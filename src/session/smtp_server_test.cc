@@ -120,7 +120,7 @@ struct Bed {
                   gateway.world().disk,     gateway.world().store_worker, gateway.world().entropy};
   dns::ZoneResolver resolver{world.clock, {}};
   policy::UnknownIpCheck check{world, resolver, {}};
-  policy::RecipientCheck recipients{{}};
+  policy::RecipientCheck recipients{world, nullptr, {}};
   queue::MemoryStore store;
   CountingLog log;
   queue::Queue queue{world, store, log, {}};

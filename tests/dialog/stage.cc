@@ -18,6 +18,7 @@ constexpr Duration patience_max = std::chrono::minutes(30);
 constexpr Duration settling_time = std::chrono::seconds(1);
 
 const IpAddress gateway_address = *IpAddress::parse("198.51.100.25");
+const IpAddress hop_address = *IpAddress::parse("198.51.100.80");
 
 dns::Zone zone_of(const std::string& text) {
   auto zone = dns::Zone::parse(text);
@@ -94,10 +95,14 @@ Stage::Stage(Script script)
     : script_(std::move(script)),
       gateway_(sim_.add_host("gateway", gateway_address)),
       clients_(sim_.add_host("clients", client_addresses(script_))),
+      hop_host_(sim_.add_host("hop", hop_address)),
       world_(gateway_.world()),
       resolver_(world_.clock, zone_of(script_.zone)),
       check_(world_, resolver_, unknown_ip_options_),
-      recipients_({}),
+      hop_(hop_host_.world(), {hop_address, 25}),
+      prober_(world_, resolver_, nullptr, log_, probing()),
+      probe_(prober_),
+      recipients_(world_, &probe_, {}),
       queue_(world_, store_, log_, {}),
       server_(world_, {queue_, check_, recipients_, log_}, options_) {
   options_->smtp.hostname = "gw.example.com";
@@ -106,6 +111,27 @@ Stage::Stage(Script script)
   for (const Line& line : script_.config) configure(line);
   check_.set_options(unknown_ip_options_);
   recipients_.set_options(recipient_options_);
+}
+
+delivery::DeliveryOptions Stage::probing() {
+  delivery::DeliveryOptions options;
+  options.hostname = "gw.example.com";
+  options.routes = {{"*", {{smtp::ClientProtocol::smtp, hop_address.text(), 25}}}};
+  return options;
+}
+
+/// "down", "up", or "START OF A COMMAND = REPLY".
+void Stage::set_hop(const Line& line) {
+  const std::size_t equals = line.text.find(" = ");
+  if (line.text == "down" || line.text == "up") {
+    sim_.network().set_connect_rule(
+        hop_address, line.text == "up" ? io::ConnectRule::allow : io::ConnectRule::refuse);
+    sim_.network().reset_connections(hop_address);
+  } else if (equals != std::string::npos) {
+    hop_replies_[line.text.substr(0, equals)] = line.text.substr(equals + 3);
+  } else {
+    fail(line, "needs down, up, or COMMAND = REPLY");
+  }
 }
 
 /// "recipients.ours.example.when_unknown" -> that key of the rule of ours.example, which is made
@@ -127,6 +153,11 @@ bool Stage::configure_recipients(std::string_view path, const std::string& value
     found->source = policy::RecipientSource::list;
     found->list = policy::RecipientList::parse(lines).list;
     found->list_name = "the list";
+  } else if (key == "check" && value == "probe") {
+    found->source = policy::RecipientSource::probe;
+  } else if (key == "when_undecided") {
+    found->when_undecided =
+        value == "accept" ? policy::WhenUndecided::accept : policy::WhenUndecided::reply_450;
   } else if (key == "delimiter") {
     found->delimiter = value;
   } else if (key == "when_unknown") {
@@ -191,6 +222,7 @@ std::vector<std::string> Stage::play() {
   if (!sim_.run_task(gateway_, start())) failures_.emplace_back("the server did not start");
   if (!sim_.run_task(clients_, play_lines())) failures_.emplace_back("the play did not end");
   if (!sim_.run_task(gateway_, stop())) failures_.emplace_back("the server did not stop");
+  if (!sim_.run_task(hop_host_, hop_.stop())) failures_.emplace_back("the next hop did not stop");
   check_leftovers();
   return failures_;
 }
@@ -198,6 +230,12 @@ std::vector<std::string> Stage::play() {
 io::Task<> Stage::start() {
   const auto recovered = co_await queue_.recover();
   CHECK(recovered.has_value());
+  hop_.script = [this](const std::string& command) -> std::string {
+    for (const auto& [start, reply] : hop_replies_)
+      if (command.starts_with(start)) return reply;
+    return {};
+  };
+  hop_.start();
   const auto listening = server_.listen({gateway_address, 25});
   CHECK(listening.has_value());
 }
@@ -211,6 +249,8 @@ io::Task<> Stage::stop() {
   if (!stopped_) co_await drain();
   resolver_.stop();
   co_await check_.stop();
+  co_await prober_.stop();
+  co_await recipients_.stop();
   co_await queue_.drain();
 }
 
@@ -261,6 +301,8 @@ io::Task<> Stage::play_line(const Line& line) {
     store_.set_full(line.text == "full");
   } else if (word == "drain") {
     gateway_.spawn("drain", drain());
+  } else if (word == "hop") {
+    set_hop(line);
   } else {
     fail(line, "unknown word");
   }

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "delivery/prober.h"
+#include "delivery/testing/sink.h"
 #include "dns/zone_resolver.h"
 #include "io/sim/sim_world.h"
 #include "policy/recipient_check.h"
@@ -12,6 +14,7 @@
 #include "queue/memory_store.h"
 #include "queue/queue.h"
 #include "script.h"
+#include "server/recipient_probe_port.h"
 #include "session/smtp_server.h"
 
 namespace postern::dialog {
@@ -31,7 +34,8 @@ class KeptLog final : public Log {
   std::vector<Entry> entries;
 };
 
-/// One dialog's world: a gateway, its zone, its queue, and a host of clients. Plays the script and
+/// One dialog's world: a gateway, its zone, its queue, a next hop that is only asked about
+/// recipients, and a host of clients. Plays the script and
 /// gathers what went otherwise than written.
 class Stage {
  public:
@@ -47,6 +51,7 @@ class Stage {
     bool ended = false;
   };
 
+  static delivery::DeliveryOptions probing();
   void configure(const Line& line);
   bool configure_recipients(std::string_view path, const std::string& value);
   io::Task<> start();
@@ -60,6 +65,7 @@ class Stage {
   io::Task<> settle();
   io::Task<> stop();
   io::Task<> drain();
+  void set_hop(const Line& line);
   void expect_log(const Line& line);
   void expect_query(const Line& line);
   void check_leftovers();
@@ -75,9 +81,14 @@ class Stage {
   io::SimWorld sim_{1};
   io::SimHost& gateway_;
   io::SimHost& clients_;
+  io::SimHost& hop_host_;
   io::World world_;
   dns::ZoneResolver resolver_;
   policy::UnknownIpCheck check_;
+  delivery::testing::Sink hop_;
+  std::map<std::string, std::string> hop_replies_;  // by the start of the command
+  delivery::Prober prober_;
+  server::RecipientProbePort probe_;
   policy::RecipientCheck recipients_;
   queue::Queue queue_;
   session::SmtpServer server_;
