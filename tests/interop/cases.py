@@ -1,6 +1,7 @@
 """The cases. Letters are those of the option's story: accepted, refused, reported, undetermined, crashed."""
 
 import re
+import signal
 import time
 
 from harness import smtp_client
@@ -301,3 +302,80 @@ def case_e(case):
         case.note(f"{name:8} {result.acknowledged} acknowledged at the kill, {result.in_flight} in flight, "
                   f"{result.waiting} in the queue after restart, {len(result.duplicates)} delivered twice, "
                   f"{time.monotonic() - begun:.1f} s")
+
+
+# --- (f) the recipient's server is asked which recipients there are
+
+
+def probing(when_undecided="450"):
+    return {"recipients": {"when_undecided": when_undecided, "domain": [{"domain": "example.test", "check": "probe"}]}}
+
+
+def unknown_is_refused_at_rcpt(sender, postern, recipient, words):
+    """A known recipient gets its mail; of an unknown one the sender's own server reports, and Postern had nothing."""
+    submit(sender, mails.plain("known@sender.test"))
+    submit(sender, mails.plain("unknown@sender.test", recipient="nobody.here@example.test"),
+           recipients=["nobody.here@example.test"])
+    until(recipient.mailbox, "the message of the known recipient", 30)
+    report = until(sender.mailbox, "the report in the sender's mailbox", 60, 0.2)
+    equal(len(report), 1, "reports in the sender's mailbox")
+    fields = maildir.parse(report[0]).get_payload(1).get_payload()
+    check("mx.sender.test" in fields[0]["Reporting-MTA"], f"the sender's server reports: {fields[0]['Reporting-MTA']}")
+    diagnostic = maildir.unfolded(fields[1]["Diagnostic-Code"])
+    check(re.fullmatch(r"smtp; 550 5\.1\.1 <nobody\.here@example\.test>: Recipient address rejected: undeliverable "
+                       r"address: its server says: " + words, diagnostic), f"Diagnostic-Code: {diagnostic}")
+    nothing_waits(sender, postern)
+    equal(postern.log_count(r" accepted client="), 1, "messages that Postern took")
+    equal(postern.log_count(r" probe .*recipient=recipient@example\.test verdict=exists"), 1, "probes of the known one")
+    equal(postern.log_count(r" probe .*recipient=nobody\.here@example\.test verdict=unknown"), 1, "and of the other")
+
+
+class RecipientMailbox:
+    """Postfix as the recipient's server: its mailbox is the recipient's, not the sender's."""
+
+    def __init__(self, postfix):
+        self.postfix = postfix
+
+    def mailbox(self):
+        return self.postfix.mailbox("recipient")
+
+
+@suite.case("f", "Dovecot (LMTP) is asked at RCPT: unknown refused; while it is down, known taken, new ones 450 or taken")
+def case_f(case):
+    servers = Lab(case)
+    servers.resolver()
+    recipient, postern = servers.dovecot(), servers.postern(probing())
+    sender = servers.sender()
+    unknown_is_refused_at_rcpt(sender, postern, recipient, r"550 5\.1\.1 .*User doesn't exist.*")
+
+    recipient.stop()
+    submit(sender, mails.plain("known-again@sender.test"))
+    postern.wait_queue(1)
+    submit(sender, mails.plain("new@sender.test", recipient="second@example.test"), recipients=["second@example.test"])
+    shown = sender.wait_deferred()
+    check(re.search(r"450 4\.4\.3 <second@example\.test>: Recipient address rejected: unverified address: its server "
+                    r"cannot be asked now, try again later", shown), f"the reply in the sender's queue: {shown!r}")
+    equal(len(postern.queue()), 1, "messages in Postern's queue: only the known recipient's")
+
+    postern.write_config(probing("accept"))
+    postern.process.signal(signal.SIGHUP)
+    until(lambda: "reloaded" in postern.log_text(), "the reload")
+    submit(sender, mails.plain("taken@sender.test", recipient="small@example.test"), recipients=["small@example.test"])
+    postern.wait_queue(3)  # that, the known recipient's, and the one that had got 450, when it is tried again
+
+    recipient.start()
+    for user, count in (("recipient", 2), ("second", 1), ("small", 1)):
+        until(lambda user=user, count=count: len(recipient.mailbox(user)) == count,
+              lambda user=user: f"mail of {user}: {len(recipient.mailbox(user))}; {sender.deferred_replies()}", 90, 0.2)
+    nothing_waits(sender, postern)
+    equal(len(sender.mailbox()), 1, "reports in the sender's mailbox at the end")
+
+
+@suite.case("f-smtp", "Postfix (SMTP) is asked at RCPT: unknown refused there, nothing queued")
+def case_f_smtp(case):
+    servers = Lab(case)
+    servers.resolver()
+    recipient = servers.recipient_postfix()
+    postern = servers.postern(probing(), next_hop=f"smtp://{lab.RECIPIENT}:25")
+    sender = servers.sender()
+    unknown_is_refused_at_rcpt(sender, postern, RecipientMailbox(recipient), r"550 5\.1\.1 .*User unknown.*")
