@@ -1,45 +1,54 @@
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "delivery/connection.h"
+#include "delivery/destination.h"
 #include "delivery/record.h"
 #include "delivery/surroundings.h"
-#include "io/notify.h"
 
 namespace postern::delivery {
 
-/// What is known of a destination while couriers serve it, and while it is dead.
-struct Destination {
-  Destination(std::string destination, io::Clock& clock)
-      : name(std::move(destination)), work(clock) {}
+/// The dispatcher, as its couriers see it.
+class Places {
+ public:
+  /// There may be more to do for a destination than its couriers can: sends another one, when one
+  /// may be had.
+  virtual void call_help(Destination& destination) = 0;
+  /// Nobody is sent for a destination until then.
+  virtual void hold(Destination& destination, SteadyTime until) = 0;
+  /// Others wait for a place, of which this destination has more than its share.
+  [[nodiscard]] virtual bool wanted(const Destination& destination) const = 0;
+  /// Somebody waits for a place.
+  [[nodiscard]] virtual bool wanted() const = 0;
 
-  /// None of its hosts could be reached: until `dead_until` its mail is deferred without an attempt
-  /// and only its own; the time grows with each failure as the retry list does.
-  void failed(const Outcome& outcome, const DeliveryOptions& options, SteadyTime now);
-  void answered() { failures = 0; }
-  [[nodiscard]] bool dead(SteadyTime now) const { return failures > 0 && now < dead_until; }
+ protected:
+  ~Places() = default;
+};
 
-  const std::string name;
-  io::Notify work;           ///< idle couriers wait here
-  std::size_t couriers = 0;  ///< tasks
-  bool more_work = false;    ///< something got due that nobody could be sent for
-  std::uint32_t failures = 0;
-  SteadyTime dead_until;
-  Outcome failure;  ///< the last, while failures > 0
+/// The place of a connection among those to its address that have not carried a message yet.
+class Unanswered {
+ public:
+  Unanswered(Surroundings& around, const Endpoint& at);
+  Unanswered(const Unanswered&) = delete;
+  Unanswered& operator=(const Unanswered&) = delete;
+  ~Unanswered();
+
+ private:
+  std::shared_ptr<Surroundings::CountOf> counts_;  // a courier's frame may end after the dispatcher
+  Endpoint at_;
 };
 
 /// The life of one connection task: leases mail of one destination and delivers it, over one
 /// connection after the other, until there is no more. Made by the dispatcher, which outlives it.
 class Courier {
  public:
-  /// `on_lease` is called after a lease that may not be the only one: another courier could help.
-  Courier(Surroundings& around, Destination& destination, std::function<void()> on_lease)
-      : around_(around), destination_(destination), on_lease_(std::move(on_lease)) {}
+  Courier(Surroundings& around, Destination& destination, Places& places)
+      : around_(around), destination_(destination), places_(places) {}
 
   io::Task<> run();
   /// Ends the connection at once; what is undecided is due again at once.
@@ -48,9 +57,18 @@ class Courier {
  private:
   using Pending = std::vector<std::uint32_t>;  // positions in the lease's recipients
 
+  enum class Turn : std::uint8_t { lease, again, leave };
+
   io::Task<std::optional<queue::Lease>> next_lease();
+  /// Whether this courier may take mail now.
+  io::Task<Turn> turn();
+  void put_token_back();
+  /// While the destination is dead: what is due waits on, in memory. True: something is owed now.
+  io::Task<bool> postpone();
   io::Task<> serve(queue::Lease lease);
   io::Task<> attempt(const queue::Lease& lease, std::vector<Outcome>& outcomes);
+  void learn(std::uint32_t epoch);
+  void note(const Outcome& outcome);
   /// Nothing, or why no host took a connection.
   io::Task<std::optional<Outcome>> connect();
   io::Task<std::optional<Outcome>> connect_to_next();
@@ -65,12 +83,19 @@ class Courier {
 
   Surroundings& around_;
   Destination& destination_;
-  std::function<void()> on_lease_;
+  Places& places_;
   std::unique_ptr<Connection> connection_;
-  std::vector<Target> targets_;  // of the last lookup
+  std::optional<Unanswered> unanswered_;  // of the connection, until it has carried a message
+  std::vector<Target> targets_;           // of the last lookup
   std::size_t next_target_ = 0;
   bool looked_up_ = false;
   bool closed_ = false;
+  bool has_token_ = false;  // of destination_.rate, for the next message
+
+  // of this attempt
+  bool answered_ = false;           // a host took or refused the message
+  bool crowded_ = false;            // a host bears no more connections that wait for it
+  std::optional<Outcome> trouble_;  // why a host said nothing about it
 };
 
 }  // namespace postern::delivery

@@ -334,45 +334,6 @@ TEST(Delivery, WhatTheDnsSays) {
   }
 }
 
-TEST(Delivery, ADeadDestinationHoldsBackOnlyItsOwn) {
-  Flow flow(zone);
-  flow.sim.network().set_connect_rule(*IpAddress::parse("198.51.100.1"), io::ConnectRule::hang);
-  flow.sim.network().set_connect_rule(*IpAddress::parse("198.51.100.2"), io::ConnectRule::hang);
-  Sink& other = flow.sink("198.51.100.7");
-  for (int i = 0; i < 100; ++i) flow.submit("a@example.org", {"b@example.com"});
-  flow.submit("a@example.org", {"b@other.example"});
-  flow.run(5s);
-  EXPECT_EQ(other.messages.size(), 1U);
-  flow.run(2min);
-  EXPECT_EQ(flow.log.count("deferred id="), 100U);
-  EXPECT_EQ(flow.dispatcher->couriers(), 0U);
-  // Alive again: all of it arrives with the next probe, or when its own time comes.
-  Sink& mx = flow.sink("198.51.100.1");
-  flow.sim.network().set_connect_rule(*IpAddress::parse("198.51.100.1"), io::ConnectRule::allow);
-  flow.run(15min);
-  EXPECT_EQ(mx.messages.size(), 100U);
-  EXPECT_EQ(flow.queued(), 0U);
-}
-
-TEST(Delivery, MailForADeadDestinationWaitsWithoutAnAttempt) {
-  Flow flow(zone);
-  for (const char* address : {"198.51.100.1", "198.51.100.2"})
-    flow.sim.network().set_connect_rule(*IpAddress::parse(address), io::ConnectRule::refuse);
-  flow.submit("a@example.org", {"b@example.com"});
-  flow.run(10s);
-  flow.resolver.take_lookups();
-  flow.submit("a@example.org", {"c@example.com"});
-  flow.run(10s);
-  EXPECT_EQ(flow.log.count("deferred id="), 2U);
-  EXPECT_TRUE(flow.resolver.take_lookups().empty()) << "known to be dead";
-  Sink& mx = flow.sink("198.51.100.1");
-  flow.sim.network().set_connect_rule(*IpAddress::parse("198.51.100.1"), io::ConnectRule::allow);
-  flow.dispatcher->retry_now();
-  flow.mail_queue->flush();
-  flow.run(10s);
-  EXPECT_EQ(mx.messages.size(), 2U) << "the administrator's word counts at once";
-}
-
 TEST(Delivery, GarbageAndLossAtEachStepIsTemporary) {
   const std::string steps[] = {"<greeting>", "EHLO", "MAIL", "RCPT", "DATA", "<content>"};
   for (const std::string& step : steps) {

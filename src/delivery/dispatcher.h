@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <deque>
 #include <memory>
 #include <set>
 #include <string>
@@ -12,12 +14,14 @@
 namespace postern::delivery {
 
 /// The sending half of Postern: takes what is due out of the queue, delivers it, and records what
-/// came of it. One shard. Starts up to connections_per_destination_max couriers for each
-/// destination and connections_max in all; a destination that cannot be reached holds back its own
-/// mail only.
+/// came of it. One shard. Starts as many couriers for each destination as it has shown to bear
+/// (destination.h), connections_per_destination_max or what its route says at most, and
+/// connections_max in all. When these are taken, destinations wait for a place in turn, and those
+/// that have more than an equal part of them give some up between two messages. A destination that
+/// cannot be reached holds back its own mail only.
 ///
 /// Lifecycle: construct, start(), and stop() before it is destroyed. Everything lent outlives it.
-class Dispatcher {
+class Dispatcher final : private Places {
  public:
   Dispatcher(const io::World& world, queue::Queue& queue, dns::Resolver& resolver, TlsClient* tls,
              Log& log, const DeliveryOptions& options);
@@ -43,20 +47,33 @@ class Dispatcher {
   [[nodiscard]] std::size_t couriers() const { return tasks_.size(); }
 
  private:
+  void call_help(Destination& destination) override;
+  void hold(Destination& destination, SteadyTime until) override;
+  [[nodiscard]] bool wanted(const Destination& destination) const override;
+  [[nodiscard]] bool wanted() const override { return !starved_.empty(); }
+
   void on_due(const std::string& destination);
   void send_courier(Destination& destination);
+  bool spawn(Destination& destination);
+  void starve(Destination& destination);
   io::Task<> run_courier(Destination& destination);
   void courier_ended(Destination& destination);
   void feed_starved();
+  void count(Destination& destination);
+  [[nodiscard]] std::size_t fair_share() const;
   Destination& destination(const std::string& name);
   void forget_old_destinations();
   void close_all();
 
   Surroundings around_;
   io::TaskGroup tasks_;
+  /// Destinations in trouble are remembered; beyond so many, those that are not dead are forgotten.
+  static constexpr std::size_t destinations_wanted = 10'000;
   std::unordered_map<std::string, std::unique_ptr<Destination>> destinations_;
+  std::size_t forget_at_ = destinations_wanted;
   std::set<Courier*> running_;
-  std::set<std::string> starved_;  // have due work, and found the house full
+  std::deque<Destination*> starved_;  // have due work, and found the house full; in turn
+  std::size_t contenders_ = 0;        // destinations that have couriers or wait for a place
   io::Clock::TimerId feeder_ = 0;
 };
 

@@ -14,9 +14,9 @@ namespace {
 using queue::RecipientState;
 using smtp::ClientVerdict;
 
-WallTime gives_up_at(const queue::QueuedMessage& message, const DeliveryOptions& options) {
+WallTime gives_up_at(const queue::QueuedMessage& message, const Limits& limits) {
   const bool is_report = message.envelope.reverse_path.empty();
-  return message.lifetime_from + (is_report ? options.report_lifetime : options.lifetime);
+  return message.lifetime_from + (is_report ? limits.report_lifetime : limits.lifetime);
 }
 
 dsn::RecipientResult result_for(const queue::QueuedRecipient& queued, const Outcome& outcome,
@@ -47,9 +47,8 @@ std::string_view event_name(RecipientState state) {
 
 }  // namespace
 
-Duration retry_delay(const DeliveryOptions& options, std::uint32_t attempts) {
-  CHECK(!options.retry.empty());
-  return options.retry[std::min<std::size_t>(attempts, options.retry.size() - 1)];
+WallTime owes_from(const queue::ShareFacts& share, const Limits& limits) {
+  return share.lifetime_from + (share.null_reverse_path ? limits.report_lifetime : limits.lifetime);
 }
 
 io::Task<> Recorder::record(queue::Lease lease, Attempted attempted) {
@@ -89,12 +88,12 @@ Recorder::Decision Recorder::decide(const queue::Lease& lease, std::uint32_t rec
   decision.outcome.remote = outcome.remote;
   bool lifetime_over = false;
   if (outcome.verdict == ClientVerdict::temporary) {
-    const WallTime end = gives_up_at(message, around_.options);
+    const Limits limits = around_.limits_of(lease.destination());
+    const WallTime end = gives_up_at(message, limits);
     lifetime_over = !outcome.our_end && now >= end;
     // RFC 5321 section 4.5.4.1: retried until the lifetime is over; the last attempt is at its end.
     const WallTime wanted =
-        outcome.our_end ? now
-                        : not_before.value_or(now + retry_delay(around_.options, queued.attempts));
+        outcome.our_end ? now : not_before.value_or(now + retry_delay(limits, queued.attempts));
     decision.outcome.next_attempt = outcome.our_end ? now : std::min(wanted, end);
     if (lifetime_over) outcome = expired(std::move(outcome));
   }

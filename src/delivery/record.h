@@ -12,9 +12,9 @@
 
 namespace postern::delivery {
 
-/// When a recipient that failed for now is tried again. `attempts`: how many were made before this
-/// one.
-Duration retry_delay(const DeliveryOptions& options, std::uint32_t attempts);
+/// When a share that is due, but not to be attempted, needs record() all the same: for the end of
+/// its lifetime.
+WallTime owes_from(const queue::ShareFacts& share, const Limits& limits);
 
 /// What the attempts of one lease came to: one outcome for each of its recipients, in order.
 struct Attempted {

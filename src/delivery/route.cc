@@ -41,6 +41,15 @@ HostPort split(std::string_view text) {
   return {text.substr(0, colon), text.substr(colon + 1), false, colon + 1 < text.size()};
 }
 
+std::string name_of(const std::vector<NextHop>& next_hops) {
+  std::string name;
+  for (const NextHop& hop : next_hops) {
+    if (!name.empty()) name += ',';
+    name += hop.text();
+  }
+  return name;
+}
+
 }  // namespace
 
 std::string NextHop::text() const {
@@ -99,7 +108,10 @@ Result<Route> parse_route(std::string_view domain, const std::vector<std::string
 }
 
 RouteTable::RouteTable(const std::vector<Route>& routes) {
-  for (const Route& route : routes) routes_.try_emplace(route.domain, route);
+  for (const Route& route : routes) {
+    routes_.try_emplace(route.domain, route);
+    limits_.try_emplace(name_of(route.next_hops), route.limits);
+  }
 }
 
 const Route* RouteTable::find(std::string_view domain) const {
@@ -114,13 +126,14 @@ const Route* RouteTable::find(std::string_view domain) const {
 
 std::string RouteTable::destination_of(std::string_view domain) const {
   const Route* route = find(domain);
-  if (route == nullptr) return std::string(domain);
-  std::string name;
-  for (const NextHop& hop : route->next_hops) {
-    if (!name.empty()) name += ',';
-    name += hop.text();
-  }
-  return name;
+  return route == nullptr ? std::string(domain) : name_of(route->next_hops);
+}
+
+const RouteLimits* RouteTable::limits_of(std::string_view destination) const {
+  if (const auto at = limits_.find(destination); at != limits_.end()) return &at->second;
+  if (!next_hops_of(destination).empty()) return nullptr;
+  const Route* route = find(destination);
+  return route == nullptr ? nullptr : &route->limits;
 }
 
 std::vector<NextHop> next_hops_of(std::string_view destination) {

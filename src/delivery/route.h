@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "smtp/client_machine.h"
 
 namespace postern::delivery {
@@ -22,11 +24,22 @@ struct NextHop {
   bool operator==(const NextHop&) const = default;
 };
 
+/// What a route sets for its destination; what is absent is as for every other.
+struct RouteLimits {
+  std::optional<std::size_t> connections_max;
+  std::optional<std::uint32_t> messages_per_connection_max;
+  std::optional<std::uint32_t> messages_per_minute_max;
+  std::vector<Duration> retry;  ///< empty: absent
+  std::optional<Duration> lifetime;
+  bool operator==(const RouteLimits&) const = default;
+};
+
 /// Where mail for some domains goes instead of to its MX.
 struct Route {
   /// "example.com"; ".example.com": every name below it, not itself; "*": whatever has no other.
   std::string domain;
   std::vector<NextHop> next_hops;  ///< in the order of preference; not empty
+  RouteLimits limits;
   bool operator==(const Route&) const = default;
 };
 
@@ -40,7 +53,8 @@ Result<Route> parse_route(std::string_view domain, const std::vector<std::string
 class RouteTable {
  public:
   RouteTable() = default;
-  /// Of two routes for the same domain the first counts.
+  /// Of two routes for the same domain the first counts; of two with the same next hops, which make
+  /// one destination, the limits of the first.
   explicit RouteTable(const std::vector<Route>& routes);
 
   /// The route of a lower-case domain, the most specific one; nullptr: by MX.
@@ -51,8 +65,13 @@ class RouteTable {
   /// other domain is its own.
   [[nodiscard]] std::string destination_of(std::string_view domain) const;
 
+  /// What is set for a destination, also for one that is a domain because its mail was queued
+  /// before there was a route. nullptr: nothing.
+  [[nodiscard]] const RouteLimits* limits_of(std::string_view destination) const;
+
  private:
   std::map<std::string, Route, std::less<>> routes_;
+  std::map<std::string, RouteLimits, std::less<>> limits_;  // by destination
 };
 
 /// The next hops that a destination's name spells; empty when it is a domain. The name alone says

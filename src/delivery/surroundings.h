@@ -1,6 +1,13 @@
 #pragma once
 
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string_view>
+
+#include "base/ip.h"
 #include "base/log.h"
+#include "delivery/limits.h"
 #include "delivery/mx.h"
 #include "delivery/options.h"
 #include "delivery/tls.h"
@@ -12,8 +19,10 @@ namespace postern::delivery {
 
 /// How the next hops of a destination are looked up with these options.
 inline MxLookup::Options lookup_options(const DeliveryOptions& options) {
-  return {
-      .hostname = options.hostname, .port = options.port, .lookup_timeout = options.lookup_timeout};
+  return {.hostname = options.hostname,
+          .port = options.port,
+          .routes = RouteTable(options.routes),
+          .lookup_timeout = options.lookup_timeout};
 }
 
 /// What it takes to find a next hop and to speak to it.
@@ -28,7 +37,15 @@ struct Reach {
 /// What the parts of delivery share; lent by the dispatcher, which outlives them.
 struct Surroundings : Reach {
   queue::Queue& queue;
+  RouteTable routes;      ///< of the options
   bool stopping = false;  ///< no new leases
+  using CountOf = std::map<Endpoint, std::size_t>;
+  /// Connections to each address that have not carried a message yet.
+  std::shared_ptr<CountOf> unanswered = std::make_shared<CountOf>();
+
+  [[nodiscard]] Limits limits_of(std::string_view destination) const {
+    return delivery::limits_of(options, routes.limits_of(destination));
+  }
 };
 
 }  // namespace postern::delivery

@@ -103,6 +103,7 @@ class Flow {
   TlsClient* tls;
   std::unique_ptr<queue::Queue> mail_queue;
   std::unique_ptr<Dispatcher> dispatcher;
+  queue::MessageId last_id;  ///< of what was submitted last
 
  private:
   struct Place {
@@ -120,6 +121,7 @@ class Flow {
     auto intake = mail_queue->begin(std::move(envelope), std::move(provenance));
     CHECK(intake);
     CHECK(co_await (*intake)->append(content));
+    last_id = (*intake)->id();
     CHECK(co_await (*intake)->commit());
   }
   io::Task<> end() {
