@@ -212,10 +212,43 @@ void read_delivery(Section section, Configuration::Delivery& delivery) {
                               "lifetime longer"});
 }
 
-void read_route(Section section, std::vector<Configuration::Route>& routes) {
+void read_route_limits(Section& section, const Configuration::Delivery& delivery,
+                       Configuration::Route& route) {
+  const auto integer = [&section](std::string_view key, std::optional<std::uint64_t>& into,
+                                  std::uint64_t max) {
+    std::uint64_t value = 0;
+    section.integer(key, value, 1, max);
+    if (value > 0) into = value;
+  };
+  integer("connections_max", route.connections_max, 1000);
+  integer("messages_per_connection_max", route.messages_per_connection_max, 10'000);
+  integer("messages_per_minute_max", route.messages_per_minute_max, 1'000'000);
+  const bool has_retry =
+      section.list("retry", route.retry, 100, parse_retry_delay, Section::Repeats::allowed);
+  if (has_retry && route.retry.empty())
+    section.problem("retry", {"is empty",
+                              "give at least one delay, such as [\"15m\"], or remove the line: the "
+                              "delays of [delivery] count then"});
+  Duration lifetime{};
+  section.duration("lifetime", lifetime, 1s, 30 * 24h);
+  if (lifetime > Duration::zero()) route.lifetime = lifetime;
+  const std::vector<Duration>& retry = route.retry.empty() ? delivery.retry : route.retry;
+  const Duration ends = route.lifetime.value_or(delivery.lifetime);
+  if ((!route.retry.empty() || route.lifetime) && !retry.empty() && retry.front() > ends)
+    section.problem(route.retry.empty() ? "lifetime" : "retry",
+                    {fmt::format("the first delay between attempts ({}) is longer than the "
+                                 "lifetime ({})",
+                                 format_duration(retry.front()), format_duration(ends)),
+                     "no message would be tried twice: make the delay shorter or the lifetime "
+                     "longer, here or in [delivery]"});
+}
+
+void read_route(Section section, const Configuration::Delivery& delivery,
+                std::vector<Configuration::Route>& routes) {
   Configuration::Route route;
   section.parsed("domain", route.domain, parse_route_domain);
   const bool has_hops = section.list("next_hop", route.next_hop, next_hops_max, parse_next_hop);
+  read_route_limits(section, delivery, route);
   section.finish();
   if (!section.present()) return;
   if (!section.has("domain"))
@@ -230,6 +263,15 @@ void read_route(Section section, std::vector<Configuration::Route>& routes) {
     section.problem("domain", {fmt::format("there are two routes for \"{}\"", route.domain),
                                "put all of its servers into one next_hop list, in the order in "
                                "which they are to be tried"});
+  const auto twin = std::ranges::find_if(routes, [&route](const auto& other) {
+    return !route.next_hop.empty() && other.next_hop == route.next_hop;
+  });
+  if (twin != routes.end() && !twin->same_limits(route))
+    section.problem(
+        "next_hop",
+        {fmt::format("the route for \"{}\" leads to the same servers, with other limits",
+                     twin->domain),
+         "what leads to the same servers shares its connections: give both the same limits"});
   routes.push_back(std::move(route));
 }
 
@@ -261,9 +303,11 @@ Configuration read_all(const TomlTable& table, Findings& findings,
   read_delivery(root.section("delivery"), configuration.delivery);
   read_reports(root.section("reports"), configuration.reports);
   const std::vector<Section> routes = root.sections("route", routes_max);
-  for (const Section& route : routes) read_route(route, configuration.routes);
+  for (const Section& route : routes)
+    read_route(route, configuration.delivery, configuration.routes);
   // Without a route its keys are known all the same.
-  if (routes.empty()) read_route({"route", {}, nullptr, findings}, configuration.routes);
+  if (routes.empty())
+    read_route({"route", {}, nullptr, findings}, configuration.delivery, configuration.routes);
   read_log(root.section("log"), configuration.log);
   root.finish();
   return configuration;
@@ -283,6 +327,13 @@ ReadConfiguration unreadable(const std::string& path, Objection objection) {
 }
 
 }  // namespace
+
+bool Configuration::Route::same_limits(const Route& other) const {
+  Route here = other;
+  here.domain = domain;
+  here.next_hop = next_hop;
+  return *this == here;
+}
 
 ReadConfiguration read_configuration(std::string_view text, const std::string& file,
                                      const std::string& system_hostname) {

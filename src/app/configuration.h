@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -138,6 +139,13 @@ struct Configuration {
   struct Route {
     std::string domain;  ///< lower case; ".example.com": its subdomains; "*": all others
     std::vector<NextHop> next_hop;
+    // What is absent is as in Delivery.
+    std::optional<std::uint64_t> connections_max;
+    std::optional<std::uint64_t> messages_per_connection_max;
+    std::optional<std::uint64_t> messages_per_minute_max;  ///< absent: no bound
+    std::vector<Duration> retry;                           ///< empty: absent
+    std::optional<Duration> lifetime;
+    [[nodiscard]] bool same_limits(const Route& other) const;
     bool operator==(const Route&) const = default;
   };
   struct Log {

@@ -202,6 +202,41 @@ const WrongCase wrong_cases[] = {
     {"next hop IPv6 without brackets",
      "[[route]]\ndomain = \"*\"\nnext_hop = [\"smtp://2001:db8::1\"]",
      R"(p.toml:3:13: [route] next_hop: "smtp://2001:db8::1" has a wrong port)"},
+    {"route without connections",
+     "[[route]]\ndomain = \"*\"\nnext_hop = [\"smtp://mx.example.com\"]\nconnections_max = 0",
+     "p.toml:4:19: [route] connections_max: 0 is out of"},
+    {"route with one message and less",
+     "[[route]]\ndomain = \"*\"\nnext_hop = "
+     "[\"smtp://mx.example.com\"]\nmessages_per_connection_max = 0",
+     "p.toml:4:31: [route] messages_per_connection_max: 0 is out of"},
+    {"route with a rate of nothing",
+     "[[route]]\ndomain = \"*\"\nnext_hop = [\"smtp://mx.example.com\"]\nmessages_per_minute_max = "
+     "0",
+     "p.toml:4:27: [route] messages_per_minute_max: 0 is out of"},
+    {"route with a rate in words",
+     "[[route]]\ndomain = \"*\"\nnext_hop = [\"smtp://mx.example.com\"]\nmessages_per_minute_max = "
+     "\"10/m\"",
+     "p.toml:4:27: [route] messages_per_minute_max: "},
+    {"route with no retry",
+     "[[route]]\ndomain = \"*\"\nnext_hop = [\"smtp://mx.example.com\"]\nretry = []",
+     "p.toml:4:9: [route] retry: is empty"},
+    {"route with a wrong delay",
+     "[[route]]\ndomain = \"*\"\nnext_hop = [\"smtp://mx.example.com\"]\nretry = [\"soon\"]",
+     "p.toml:4:10: [route] retry: \"soon\""},
+    {"route with a short lifetime",
+     "[[route]]\ndomain = \"*\"\nnext_hop = [\"smtp://mx.example.com\"]\nlifetime = \"1m\"",
+     "p.toml:4:12: [route] lifetime: the first delay between attempts (5m) is longer than the "
+     "lifetime (1m)"},
+    {"route with a long delay",
+     "[[route]]\ndomain = \"*\"\nnext_hop = [\"smtp://mx.example.com\"]\nretry = "
+     "[\"1h\"]\nlifetime = \"30m\"",
+     "p.toml:4:9: [route] retry: the first delay between attempts (1h) is longer than the "
+     "lifetime (30m)"},
+    {"two limits for the same servers",
+     "[[route]]\ndomain = \"a.example\"\nnext_hop = [\"smtp://192.0.2.1\"]\n"
+     "[[route]]\ndomain = \"b.example\"\nnext_hop = [\"smtp://192.0.2.1:25\"]\n"
+     "connections_max = 3",
+     R"(p.toml:6:12: [route] next_hop: the route for "a.example" leads to the same servers, with)"},
     {"two routes for a domain",
      "[[route]]\ndomain = \"a.example\"\nnext_hop = [\"smtp://192.0.2.1\"]\n"
      "[[route]]\ndomain = \"A.example\"\nnext_hop = [\"smtp://192.0.2.2\"]",
@@ -275,6 +310,8 @@ next_hop = ["smtp://MX.example.com", "lmtp://[::1]:2424", "lmtp://127.0.0.1"]
 [[route]]
 domain = "*"
 next_hop = ["smtp://192.0.2.1:2525"]
+connections_max = 3
+lifetime = "2h"
 [log]
 format = "json"
 target = "/var/log/postern.log"
@@ -298,6 +335,9 @@ severity = "debug"
   EXPECT_EQ(c.dns.servers.at(1).text(), "[::1]:5353");
   EXPECT_THAT(c.delivery.retry, testing::ElementsAre(1s, 1s));
   ASSERT_EQ(c.routes.size(), 2U);
+  EXPECT_EQ(c.routes[0].connections_max, std::nullopt);
+  EXPECT_EQ(c.routes[1].connections_max, 3U);
+  EXPECT_EQ(c.routes[1].lifetime, 2h);
   EXPECT_EQ(c.routes[0].next_hop.at(0).text(), "smtp://mx.example.com:25");
   EXPECT_EQ(c.routes[0].next_hop.at(1).text(), "lmtp://[::1]:2424");
   EXPECT_EQ(c.routes[0].next_hop.at(2).text(), "lmtp://127.0.0.1:24");

@@ -27,6 +27,17 @@ session::Options session_options(const Configuration& configuration) {
   return options;
 }
 
+delivery::RouteLimits route_limits(const Configuration::Route& route) {
+  delivery::RouteLimits limits;
+  limits.connections_max = route.connections_max;
+  const auto count = [](std::uint64_t value) { return static_cast<std::uint32_t>(value); };
+  limits.messages_per_connection_max = route.messages_per_connection_max.transform(count);
+  limits.messages_per_minute_max = route.messages_per_minute_max.transform(count);
+  limits.retry = route.retry;
+  limits.lifetime = route.lifetime;
+  return limits;
+}
+
 Result<delivery::DeliveryOptions> delivery_options(const Configuration& configuration) {
   const Configuration::Delivery& from = configuration.delivery;
   delivery::DeliveryOptions options;
@@ -51,6 +62,7 @@ Result<delivery::DeliveryOptions> delivery_options(const Configuration& configur
     hops.reserve(route.next_hop.size());
     for (const NextHop& hop : route.next_hop) hops.push_back(hop.text());
     TRY(auto parsed, delivery::parse_route(route.domain, hops));
+    parsed.limits = route_limits(route);
     options.routes.push_back(std::move(parsed));
   }
   return options;

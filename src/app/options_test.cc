@@ -111,6 +111,11 @@ connect_timeout = "24s"
 [[route]]
 domain = "example.org"
 next_hop = ["lmtp://[::1]:24", "smtp://mx.example.net:2525"]
+connections_max = 25
+messages_per_connection_max = 26
+messages_per_minute_max = 27
+retry = ["28s"]
+lifetime = "29s"
 [log]
 postfix_rejects = true
 format = "json"
@@ -171,6 +176,12 @@ TEST(Options, PassOnWhatTheFileSays) {
   EXPECT_EQ(options->recipients.rules[0].source, policy::RecipientSource::probe);
   EXPECT_EQ(options->recipients.rules[0].when_undecided, policy::WhenUndecided::accept);
   EXPECT_EQ(delivery.routes[0].next_hops.at(1).text(), "smtp://mx.example.net:2525");
+  const delivery::RouteLimits& limits = delivery.routes[0].limits;
+  EXPECT_EQ(limits.connections_max, 25U);
+  EXPECT_EQ(limits.messages_per_connection_max, 26U);
+  EXPECT_EQ(limits.messages_per_minute_max, 27U);
+  EXPECT_EQ(limits.retry, std::vector<Duration>{seconds(28)});
+  EXPECT_EQ(limits.lifetime, seconds(29));
 }
 
 TEST(Options, OfRecipients) {

@@ -39,7 +39,7 @@ struct Route {
   /// "example.com"; ".example.com": every name below it, not itself; "*": whatever has no other.
   std::string domain;
   std::vector<NextHop> next_hops;  ///< in the order of preference; not empty
-  RouteLimits limits;
+  RouteLimits limits = {};
   bool operator==(const Route&) const = default;
 };
 

@@ -91,5 +91,27 @@ TEST(RouteTable, DestinationsAreNamedByTheirNextHops) {
   EXPECT_TRUE(next_hops_of("").empty());
 }
 
+TEST(RouteTable, LimitsBelongToTheDestination) {
+  const auto route = [](const char* domain, const char* hop, std::size_t connections) {
+    Route made = *parse_route(domain, {hop});
+    if (connections > 0) made.limits.connections_max = connections;
+    return made;
+  };
+  const RouteTable table({route("a.example", "smtp://192.0.2.1", 1),
+                          route("b.example", "smtp://192.0.2.1:25", 2),
+                          route(".a.example", "smtp://192.0.2.3", 0), route("*", "lmtp://h", 4)});
+  const auto connections = [&table](std::string_view destination) {
+    const RouteLimits* limits = table.limits_of(destination);
+    return limits == nullptr ? 0 : limits->connections_max.value_or(100);
+  };
+  EXPECT_EQ(connections("smtp://192.0.2.1:25"), 1U) << "the first of those that share it";
+  EXPECT_EQ(connections("smtp://192.0.2.3:25"), 100U) << "a route that sets nothing";
+  EXPECT_EQ(connections("lmtp://h:24"), 4U);
+  EXPECT_EQ(connections("c.example"), 4U) << "queued before there was a route for it";
+  EXPECT_EQ(connections("x.a.example"), 100U);
+  EXPECT_EQ(connections("smtp://192.0.2.99:25"), 0U) << "queued by a route that is gone";
+  EXPECT_EQ(RouteTable().limits_of("a.example"), nullptr);
+}
+
 }  // namespace
 }  // namespace postern::delivery
