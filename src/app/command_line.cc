@@ -55,6 +55,19 @@ void add_report_options(CLI::App& app, const Command& command, Arguments::Report
                "Print the whole message as it is sent, to open in a mail program");
 }
 
+void add_explain_options(CLI::App& app, Arguments::Explain& explain) {
+  app.add_option("--client", explain.client, "The address that connects")
+      ->type_name("ADDRESS")
+      ->required();
+  app.add_option("--helo", explain.helo, "The name in its EHLO")->type_name("NAME");
+  app.add_option("--from", explain.sender, "The sender of its mail")->type_name("ADDRESS");
+  app.add_option("--to", explain.recipient, "The recipient")->type_name("ADDRESS");
+  app.add_option("--profile", explain.profile,
+                 "What mail server it is, as `postern lab profiles` lists them")
+      ->type_name("NAME");
+  app.add_flag("--mail", explain.letter, "Write a letter to the postmaster of the sender's domain");
+}
+
 void add_replay_options(CLI::App& app, Arguments::Replay& replay) {
   app.add_option("FILE", replay.files,
                  "Mail logs, also rotated and compressed ones; - is standard input")
@@ -124,6 +137,7 @@ void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
   add_queue_options(app, command, arguments.queue);
   add_report_options(app, command, arguments.reports);
   add_fsck_options(app, command, arguments.fsck);
+  if (command.takes.explain) add_explain_options(app, arguments.explain);
   if (command.takes.replay) add_replay_options(app, arguments.replay);
   if (!command.examples.empty())
     app.footer("Examples:\n" + std::string(command.examples) + "\n" + exit_codes);

@@ -49,6 +49,15 @@ struct Arguments {
     std::string spool = {};  ///< instead of the configuration's
     bool repair = false;
   } fsck = {};
+  /// For `postern explain`.
+  struct Explain {
+    std::string client = {};
+    std::string helo = {};
+    std::string sender = {};
+    std::string recipient = {};
+    std::string profile = {};
+    bool letter = false;
+  } explain = {};
   /// For `postern replay`.
   struct Replay {
     std::vector<std::string> files = {};
@@ -90,6 +99,7 @@ struct Command {
     bool profiles_file = false;
     bool lab_run = false;
     bool replay = false;
+    bool explain = false;
     bool language = false;
     bool preview = false;
   } takes;

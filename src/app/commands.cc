@@ -9,6 +9,7 @@
 
 #include "app/command_line.h"
 #include "app/configuration.h"
+#include "app/explain.h"
 #include "app/flow_commands.h"
 #include "app/fsck_command.h"
 #include "app/lab_commands.h"
@@ -66,7 +67,7 @@ ExitCode run_or_check(const Arguments& arguments) {
   return arguments.check_only ? check(arguments) : run(arguments);
 }
 
-constexpr std::array<Command, 27> table{{
+constexpr std::array<Command, 28> table{{
     {"run",
      "Run the server until SIGTERM; SIGHUP reloads the configuration",
      "  postern run\n  postern run --config ./postern.toml\n",
@@ -191,6 +192,12 @@ constexpr std::array<Command, 27> table{{
      "  postern lab run kb --profile all\n  postern lab run ./mine.toml --watch\n",
      {.json = true, .scenario = true, .profiles_file = true, .lab_run = true},
      lab_run},
+    {"explain",
+     "Check a client now: the lookups, what it would read, who reports to whom, what to mend",
+     "  postern explain --client 192.0.2.7 --helo mail.example.com\n"
+     "  postern explain --client 192.0.2.7 --from ann@example.com --mail\n",
+     {.config = true, .json = true, .explain = true},
+     explain},
     {"replay",
      "Tell from another server's mail logs what the option would do to that mail",
      "  postern replay /var/log/mail.log*\n"

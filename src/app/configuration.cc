@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
@@ -373,6 +374,17 @@ ReadConfiguration load_configuration(const std::string& path) {
   if (text.size() > file_bytes_max)
     return unreadable(path, {"the file is larger than 1 MiB", "is it the right one?"});
   return read_configuration(text, path, system_hostname());
+}
+
+std::optional<Configuration> configuration_or_defaults(const std::string& path,
+                                                       const std::string& usual_path) {
+  std::error_code error;
+  if (path == usual_path && !std::filesystem::exists(path, error)) return Configuration{};
+  ReadConfiguration read = load_configuration(path);
+  for (const Diagnostic& diagnostic : read.diagnostics)
+    if (diagnostic.weight == Weight::error) fmt::print(stderr, "{}\n", diagnostic.text());
+  if (has_errors(read.diagnostics)) return std::nullopt;
+  return std::move(read.configuration);
 }
 
 std::vector<std::string> known_keys() {

@@ -184,6 +184,11 @@ ReadConfiguration read_configuration(std::string_view text, const std::string& f
                                      const std::string& system_hostname);
 /// Reads the file at `path`. A file that is missing, unreadable or above 1 MiB is a diagnostic.
 ReadConfiguration load_configuration(const std::string& path);
+/// For commands that need no server: the same, but without a file at the usual place
+/// (`usual_path`) the defaults, in which the server has no name. Mistakes go to standard error;
+/// with an error in it, nullopt.
+std::optional<Configuration> configuration_or_defaults(const std::string& path,
+                                                       const std::string& usual_path);
 
 /// Every key there is, "unknown_ip.actions.no_ptr", in the reading order.
 std::vector<std::string> known_keys();

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <optional>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/configuration.h"
@@ -140,17 +139,6 @@ std::vector<IpAddress> clients_in_order(const ledger::LogCensus& census) {
   return clients;
 }
 
-/// The configuration's [dns] and [unknown_ip]; without a file in the usual place, the defaults.
-std::optional<Configuration> configuration_for(const std::string& path) {
-  struct stat about{};
-  if (path == Arguments{}.config && ::stat(path.c_str(), &about) != 0) return Configuration{};
-  ReadConfiguration read = load_configuration(path);
-  for (const Diagnostic& diagnostic : read.diagnostics)
-    fmt::print(stderr, "{}\n", diagnostic.text());
-  if (has_errors(read.diagnostics)) return std::nullopt;
-  return std::move(read.configuration);
-}
-
 }  // namespace
 
 ExitCode replay(const Arguments& arguments) {
@@ -161,7 +149,7 @@ ExitCode replay(const Arguments& arguments) {
                             printable(asked.utc_offset)));
     return ExitCode::wrong_usage;
   }
-  const auto configuration = configuration_for(arguments.config);
+  const auto configuration = configuration_or_defaults(arguments.config, Arguments{}.config);
   if (!configuration) return ExitCode::failed;
   const auto shard = io::RealShard::create({.directory = "/"});
   if (!shard) return fail_with(shard.error());
