@@ -22,6 +22,7 @@ constexpr Duration probe_interval = std::chrono::seconds(1);
 Core::Core(const io::World& the_world, Store& store, Log& log, QueueOptions the_options)
     : world(the_world),
       options(std::move(the_options)),
+      pause_max(options.pause_max),
       schedule(the_world.clock, the_world.entropy.next_u64()),
       committer(the_world, store, options.commit_batch_bytes_max),
       store_(store),
@@ -95,7 +96,7 @@ void Core::schedule_recipients(const QueuedMessage& message) {
   for (const QueuedRecipient& recipient : message.recipients) {
     if (recipient.state != RecipientState::waiting) continue;
     Share& share = shares[destination_of(recipient)];
-    share.due = std::min(share.due, recipient.next_attempt);
+    share.due = std::min(share.due, due_of(recipient));
     share.delay_owed = share.delay_owed || (tells && owes_delay(recipient));
   }
   for (const auto& [destination, share] : shares)

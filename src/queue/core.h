@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -74,6 +75,7 @@ class Core : public std::enable_shared_from_this<Core> {
   // Parts, for the room's own files.
   const io::World world;
   const QueueOptions options;
+  Duration pause_max;
   Schedule schedule;
   Committer committer;
   std::uint64_t intake_bytes = 0;  ///< content of unfinished intakes held in memory
@@ -180,6 +182,10 @@ class Core : public std::enable_shared_from_this<Core> {
   io::Task<Result<>> add_report(NewMessage report, Change& change);
   io::Task<Result<>> write_file(MessageId id, const std::string& content);
   void finish(const Lease& lease, Change& change);
+  /// When a waiting recipient is due, by the clock as it goes now.
+  [[nodiscard]] WallTime due_of(const QueuedRecipient& recipient) const {
+    return std::min(recipient.next_attempt, world.clock.wall_now() + pause_max);
+  }
   [[nodiscard]] std::optional<WallTime> next_due(const QueuedMessage& message,
                                                  const std::string& destination) const;
   [[nodiscard]] bool delay_owed(const QueuedMessage& message, const std::string& destination) const;

@@ -163,11 +163,13 @@ Lease Core::make_lease(MessageId id, const std::string& destination, bool forced
   lease.message_ = std::shared_ptr<const QueuedMessage>(stored, &stored->message);
   lease.destination_ = destination;
   lease.forced_ = forced;
-  const WallTime now = world.clock.wall_now();
+  // The share is due, so its first recipients are, also when the wall clock was set back meanwhile.
+  const WallTime due =
+      std::max(world.clock.wall_now(), next_due(stored->message, destination).value_or(WallTime()));
   const std::vector<QueuedRecipient>& recipients = stored->message.recipients;
   for (std::uint32_t i = 0; i < recipients.size(); ++i) {
     const QueuedRecipient& recipient = recipients[i];
-    if (recipient.state == RecipientState::waiting && (forced || recipient.next_attempt <= now) &&
+    if (recipient.state == RecipientState::waiting && (forced || due_of(recipient) <= due) &&
         destination_of(recipient) == destination)
       lease.recipients_.push_back(i);
   }
@@ -206,7 +208,7 @@ std::optional<WallTime> Core::next_due(const QueuedMessage& message,
   for (const QueuedRecipient& recipient : message.recipients) {
     if (recipient.state != RecipientState::waiting || destination_of(recipient) != destination)
       continue;
-    next = next ? std::min(*next, recipient.next_attempt) : recipient.next_attempt;
+    next = next ? std::min(*next, due_of(recipient)) : due_of(recipient);
   }
   return next;
 }

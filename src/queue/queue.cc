@@ -11,6 +11,10 @@ Queue::Queue(const io::World& world, Store& store, Log& log, QueueOptions option
 
 Queue::~Queue() = default;
 
+void Queue::set_pause_max(Duration pause_max) {
+  core_->pause_max = pause_max;
+}
+
 io::Task<Result<>> Queue::recover() {
   return core_->recover();
 }

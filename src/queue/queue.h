@@ -152,6 +152,9 @@ struct QueueOptions {
   std::uint64_t intake_bytes_max = 64 << 20;
   std::uint64_t free_bytes_min =
       64 << 20;  ///< below this much free disk, new mail is refused with 451 4.3.1
+  /// The longest pause that a caller asks for by `next_attempt`. One that is further away was
+  /// written by a clock that ran ahead, and is cut to this.
+  Duration pause_max = std::chrono::hours(24);
   /// Lower-case recipient domain -> what shares connections and back-off. Identity when empty.
   std::function<std::string(std::string_view domain)> destination_of;
 };
@@ -170,6 +173,8 @@ class Queue {
   /// `store` outlives the queue.
   Queue(const io::World& world, Store& store, Log& log, QueueOptions options);
   ~Queue();
+  /// QueueOptions::pause_max, from now on.
+  void set_pause_max(Duration pause_max);
 
   /// Reads what the store holds; sets damaged records aside (logged, kept); sweeps
   /// orphaned content files. Before anything else. An error: the store as a whole cannot be used.

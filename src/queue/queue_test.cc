@@ -435,6 +435,33 @@ TEST_F(QueueTest, ADiskThatFillsWhileContentStreams) {
   EXPECT_TRUE(enqueue({"a@x.example"}, std::string(200'000, 'c')));  // the part was removed
 }
 
+TEST_F(QueueTest, AWallClockSetBackByADayDelaysNothing) {
+  using std::chrono::hours;
+  using std::chrono::minutes;
+  ASSERT_TRUE(enqueue({"a@x.example", "b@x.example"}, "m"));
+  const auto waits = [this](std::uint32_t recipient, Duration pause) {
+    return outcome(recipient, RecipientState::waiting, host.clock().wall_now() + pause);
+  };
+  ASSERT_TRUE(complete(*lease("x.example"), {waits(0, minutes(10)), waits(1, minutes(20))}));
+  host.clock().shift_wall(-hours(24));
+  ASSERT_TRUE(sim.run_for(minutes(9)));
+  EXPECT_FALSE(lease("x.example"));
+  ASSERT_TRUE(sim.run_for(minutes(1)));
+  auto work = lease("x.example");
+  ASSERT_TRUE(work);
+  EXPECT_EQ(work->recipients(), std::vector<std::uint32_t>{0});
+  ASSERT_TRUE(complete(*std::move(work), {outcome(0, RecipientState::delivered)}));
+  // Of the other nothing is known but its time, by a clock that ran ahead.
+  options.pause_max = hours(1);
+  restart();
+  ASSERT_TRUE(sim.run_for(minutes(59)));
+  EXPECT_FALSE(lease("x.example"));
+  ASSERT_TRUE(sim.run_for(minutes(1)));
+  work = lease("x.example");
+  ASSERT_TRUE(work);
+  EXPECT_EQ(work->recipients(), std::vector<std::uint32_t>{1});
+}
+
 TEST_F(QueueTest, IdsIncreaseThoughTheClockIsSetBackAndNothingIsLeft) {
   const auto first = enqueue({"a@x.example"}, "m");
   ASSERT_TRUE(first);

@@ -9,8 +9,8 @@
 namespace postern::queue {
 namespace {
 
-// The wall clock may be set while we wait, so look at it again at least this often.
-constexpr Duration timer_max = std::chrono::minutes(1);
+// The distant future is no time for a timer.
+constexpr Duration timer_max = std::chrono::hours(24);
 // When a hundred thousand get due at the same moment, others get their turn in between.
 constexpr std::size_t promoted_at_once_max = 1000;
 constexpr std::uint16_t urgent_lane = 0;
@@ -56,6 +56,19 @@ Schedule::Share& Schedule::share_of(std::uint64_t id, const Destination& destina
   return *share;
 }
 
+SteadyTime Schedule::steady(WallTime time) const {
+  const SteadyTime now = clock_.now();
+  // What is overdue keeps its order. The distant past and future do not overflow.
+  const Duration wait = std::max(time, WallTime()) - clock_.wall_now();
+  return wait < SteadyTime::max() - now ? now + wait : SteadyTime::max();
+}
+
+WallTime Schedule::wall(SteadyTime time) const {
+  const WallTime wall_now = clock_.wall_now();
+  const Duration wait = time - clock_.now();
+  return wait < WallTime::max() - wall_now ? wall_now + wait : WallTime::max();
+}
+
 void Schedule::add(MessageId id, const std::string& destination, WallTime due, const Terms& terms) {
   const auto [at, created] = destinations_.try_emplace(destination);
   if (created) {
@@ -70,7 +83,7 @@ void Schedule::add(MessageId id, const std::string& destination, WallTime due, c
   share.delay_owed = terms.delay_owed;
   share.lifetime_from_seconds = seconds_of(terms.lifetime_from);
   ++at->second.shares;
-  put(id, share, due, false);
+  put(id, share, steady(due), false);
 }
 
 void Schedule::set_delay_owed(MessageId id, const std::string& destination, bool owed) {
@@ -79,12 +92,12 @@ void Schedule::set_delay_owed(MessageId id, const std::string& destination, bool
 
 // --- due and not yet due
 
-void Schedule::put(MessageId id, Share& share, WallTime due, bool forced) {
+void Schedule::put(MessageId id, Share& share, SteadyTime due, bool forced) {
   Destination& destination = *share.destination;
   share.due = due;
   share.forced = forced;
   share.urgent = false;
-  if (due <= clock_.wall_now()) {
+  if (due <= clock_.now()) {
     share.place = Place::ready;
     destination.ready.insert(turn(share, id.value));
     announce(destination);
@@ -101,7 +114,7 @@ void Schedule::unlist(MessageId id, Share& share) {
 }
 
 std::size_t Schedule::promote(Destination& destination, std::size_t count_max) {
-  const WallTime now = clock_.wall_now();
+  const SteadyTime now = clock_.now();
   std::size_t count = 0;
   for (; count < count_max && !destination.waiting.empty(); ++count) {
     const auto [due, id] = *destination.waiting.begin();
@@ -123,8 +136,8 @@ Queue::Postponed Schedule::postpone(
   if (at == destinations_.end()) return result;
   Destination& destination = at->second;
   const bool more_waits = promote(destination, count_max) == count_max;
-  constexpr Turn first{.lane = urgent_lane + 1, .due = WallTime::min(), .id = 0};
-  const WallTime now = clock_.wall_now();
+  constexpr Turn first{.lane = urgent_lane + 1, .due = SteadyTime::min(), .id = 0};
+  const SteadyTime now = clock_.now();
   std::size_t looked_at = 0;
   auto next = destination.ready.lower_bound(first);
   for (; looked_at < count_max && next != destination.ready.end(); ++looked_at) {
@@ -136,10 +149,10 @@ Queue::Postponed Schedule::postpone(
                 .lifetime_from = WallTime(std::chrono::seconds(share.lifetime_from_seconds)),
                 .null_reverse_path = share.null_reverse_path,
                 .delay_owed = share.delay_owed});
-    if (due && *due > now) {
-      share.due = *due;
+    if (const SteadyTime later = due ? steady(*due) : now; later > now) {
+      share.due = later;
       share.place = Place::waiting;
-      destination.waiting.emplace(*due, id);
+      destination.waiting.emplace(share.due, id);
       ++result.postponed;
     } else {
       share.urgent = true;
@@ -165,11 +178,8 @@ std::optional<Schedule::Taken> Schedule::take(const std::string& destination) {
   const auto at = destinations_.find(destination);
   if (at == destinations_.end()) return std::nullopt;
   Destination& from = at->second;
-  if (from.ready.empty() && promote(from, promoted_at_once_max) == 0) {
-    refresh(from);  // the wall clock may have been set
-    return std::nullopt;
-  }
-  auto next = from.ready.lower_bound({.lane = from.next_lane, .due = WallTime::min(), .id = 0});
+  if (from.ready.empty() && promote(from, promoted_at_once_max) == 0) return std::nullopt;
+  auto next = from.ready.lower_bound({.lane = from.next_lane, .due = SteadyTime::min(), .id = 0});
   if (next == from.ready.end()) next = from.ready.begin();
   from.next_lane = static_cast<Lane>(next->lane + 1);
   const MessageId id{next->id};
@@ -183,7 +193,7 @@ void Schedule::release(MessageId id, const std::string& destination, std::option
   Share* share = find(id, destination);
   CHECK(share != nullptr && share->place == Place::leased);
   --shares_leased_;
-  if (due) return put(id, *share, *due, false);
+  if (due) return put(id, *share, steady(*due), false);
   Shares& shares = entries_[id.value];
   Destination& gone = *share->destination;
   shares.erase(shares.begin() + (share - shares.data()));
@@ -195,7 +205,7 @@ void Schedule::put_back(MessageId id, const std::string& destination, bool force
   Share* share = find(id, destination);
   CHECK(share != nullptr && share->place == Place::leased);
   --shares_leased_;
-  put(id, *share, std::min(share->due, clock_.wall_now()), forced);
+  put(id, *share, std::min(share->due, clock_.now()), forced);
 }
 
 bool Schedule::take_all(MessageId id) {
@@ -217,7 +227,7 @@ bool Schedule::force_shares(MessageId id, Shares& shares) {
     if (share.place == Place::leased) continue;
     any = true;
     unlist(id, share);
-    put(id, share, std::min(share.due, clock_.wall_now()), true);
+    put(id, share, std::min(share.due, clock_.now()), true);
   }
   return any;
 }
@@ -244,17 +254,17 @@ bool Schedule::leased(MessageId id) const {
 }
 
 WallTime Schedule::next_due(MessageId id) const {
-  WallTime next = WallTime::max();
+  SteadyTime next = SteadyTime::max();
   const auto entry = entries_.find(id.value);
-  if (entry == entries_.end()) return next;
+  if (entry == entries_.end()) return WallTime::max();
   for (const Share& share : entry->second)
     if (share.place != Place::leased) next = std::min(next, share.due);
-  return next;
+  return wall(next);
 }
 
 std::vector<std::string> Schedule::due_destinations() const {
   std::vector<std::string> out;
-  const WallTime now = clock_.wall_now();
+  const SteadyTime now = clock_.now();
   for (const auto& [name, destination] : destinations_)
     if (!destination.ready.empty() ||
         (!destination.waiting.empty() && destination.waiting.begin()->first <= now))
@@ -270,7 +280,7 @@ void Schedule::drop(Destination& destination) {
 }
 
 void Schedule::refresh(Destination& destination) {
-  std::optional<WallTime> next;
+  std::optional<SteadyTime> next;
   if (!destination.waiting.empty()) next = destination.waiting.begin()->first;
   if (next == destination.timed_at) return;
   if (destination.timed_at) timed_.erase({*destination.timed_at, destination.sequence});
@@ -303,18 +313,17 @@ void Schedule::set_timer() {
     timer_ = 0;
     return;
   }
-  const WallTime next = timed_.begin()->first.first;
+  const SteadyTime next = timed_.begin()->first.first;
   if (timer_ != 0 && timer_for_ == next) return;
   if (timer_ != 0) clock_.cancel(timer_);
   timer_for_ = next;
-  const WallTime now = clock_.wall_now();
-  const Duration wait = next <= now ? Duration::zero() : std::min<Duration>(next - now, timer_max);
-  timer_ = clock_.call_at(clock_.now() + wait, [this] { time_passed(); });
+  const SteadyTime now = clock_.now();
+  timer_ = clock_.call_at(std::clamp(next, now, now + timer_max), [this] { time_passed(); });
 }
 
 void Schedule::time_passed() {
   timer_ = 0;
-  const WallTime now = clock_.wall_now();
+  const SteadyTime now = clock_.now();
   std::size_t left = promoted_at_once_max;
   while (left > 0 && !timed_.empty() && timed_.begin()->first.first <= now) {
     Destination& destination = *timed_.begin()->second;

@@ -19,7 +19,10 @@ namespace postern::queue {
 
 /// Which recipients of which message are due when, in memory: for each message one share for each
 /// destination that somebody still waits for. A share is leased as a whole. No I/O; one shard.
-/// About 190 bytes for a message with one destination.
+/// About 130 bytes for a message with one destination.
+///
+/// Callers give wall time, which is what the store keeps; here it is turned into steady time at
+/// once, so that setting the wall clock neither delays what waits nor hastens it.
 ///
 /// Fair between senders: the due shares of a destination stand in lanes, chosen by a hash of the
 /// reverse path, and the lanes are served in turn, each in the order in which its shares got due.
@@ -49,7 +52,7 @@ class Schedule {
     bool forced = false;  ///< due by retry() or flush(): whatever the recipients' own times say
   };
   /// Leases a due share: of the lane whose turn it is the one that has been due longest. nullopt
-  /// when none is due. What was due stays due when the wall clock is set back.
+  /// when none is due.
   std::optional<Taken> take(const std::string& destination);
   /// Ends the lease of a share: due again at `due`, or gone.
   void release(MessageId id, const std::string& destination, std::optional<WallTime> due);
@@ -83,10 +86,10 @@ class Schedule {
 
  private:
   using Lane = std::uint16_t;
-  using Order = std::pair<WallTime, std::uint64_t>;
+  using Order = std::pair<SteadyTime, std::uint64_t>;
   struct Turn {
     Lane lane = 0;
-    WallTime due;
+    SteadyTime due;
     std::uint64_t id = 0;
     auto operator<=>(const Turn&) const = default;
   };
@@ -97,14 +100,14 @@ class Schedule {
     std::set<Turn> ready;              ///< shares that are due
     Lane next_lane = 0;                ///< whose turn it is
     std::size_t shares = 0;            ///< leased ones too
-    std::optional<WallTime> timed_at;  ///< our place in timed_: when the first of `waiting` is due
-    bool announced = false;            ///< in announcements_
+    std::optional<SteadyTime> timed_at;  ///< our place in timed_: when the first of `waiting` is due
+    bool announced = false;              ///< in announcements_
   };
   enum class Place : std::uint8_t { waiting, ready, leased };
   // A million of these are usual: kept to 24 bytes, so that a message's only one fits in 32.
   struct Share {
     Destination* destination = nullptr;
-    WallTime due;
+    SteadyTime due;
     std::uint32_t lifetime_from_seconds = 0;  ///< since 1970, rounded up
     Lane lane = 0;
     Place place : 2 = Place::leased;
@@ -119,7 +122,9 @@ class Schedule {
   static Turn turn(const Share& share, std::uint64_t id);
   Share& share_of(std::uint64_t id, const Destination& destination);
   Share* find(MessageId id, const std::string& destination);
-  void put(MessageId id, Share& share, WallTime due, bool forced);
+  [[nodiscard]] SteadyTime steady(WallTime time) const;
+  [[nodiscard]] WallTime wall(SteadyTime time) const;
+  void put(MessageId id, Share& share, SteadyTime due, bool forced);
   void unlist(MessageId id, Share& share);
   void lease_share(MessageId id, Share& share);
   void drop(Destination& destination);
@@ -138,13 +143,13 @@ class Schedule {
   std::function<void(const std::string&)> listener_;
   std::unordered_map<std::uint64_t, Shares> entries_;
   std::map<std::string, Destination, std::less<>> destinations_;
-  std::map<std::pair<WallTime, std::uint64_t>, Destination*> timed_;
+  std::map<std::pair<SteadyTime, std::uint64_t>, Destination*> timed_;
   std::uint64_t sequence_ = 0;
   std::vector<std::string> announcements_;
   std::size_t shares_leased_ = 0;
   io::Clock::TimerId announcer_ = 0;
   io::Clock::TimerId timer_ = 0;
-  WallTime timer_for_;
+  SteadyTime timer_for_;
 };
 
 }  // namespace postern::queue

@@ -34,20 +34,38 @@ class ScheduleTest : public testing::Test {
   Schedule schedule{host.clock(), 7};
 };
 
-TEST_F(ScheduleTest, AClockSetBackDelaysButForgetsNothing) {
+TEST_F(ScheduleTest, AWallClockThatIsSetNeitherDelaysNorHastens) {
   std::vector<std::string> told;
   schedule.on_due([&told](const std::string& destination) { told.push_back(destination); });
   add(1, "x.example", in(seconds(-1)));
   add(2, "y.example", in(seconds(30)));
   ASSERT_TRUE(sim.run_for(seconds(1)));
   EXPECT_EQ(told.size(), 1U);
-  host.clock().shift_wall(-std::chrono::minutes(10));
+  host.clock().shift_wall(-std::chrono::hours(24));
   EXPECT_TRUE(schedule.take("x.example")) << "what was due stays so";
-  ASSERT_TRUE(sim.run_for(std::chrono::minutes(10)));
+  EXPECT_EQ(schedule.next_due(MessageId{2}), in(seconds(29)));
+  ASSERT_TRUE(sim.run_for(seconds(28)));
+  EXPECT_FALSE(schedule.take("y.example"));
+  host.clock().shift_wall(std::chrono::hours(72));
+  EXPECT_FALSE(schedule.take("y.example"));
   EXPECT_EQ(told.size(), 1U);
-  ASSERT_TRUE(sim.run_for(std::chrono::minutes(1)));
+  ASSERT_TRUE(sim.run_for(seconds(1)));
   EXPECT_EQ(told.size(), 2U);
   EXPECT_TRUE(schedule.take("y.example"));
+}
+
+TEST_F(ScheduleTest, WhatIsOverdueKeepsItsOrderAndTheDistantFutureIsOne) {
+  add(1, "x.example", in(seconds(-1)));
+  add(2, "x.example", in(-std::chrono::hours(24 * 20'000)));
+  add(3, "x.example", WallTime::min());
+  add(4, "x.example", WallTime::max());
+  add(5, "x.example", WallTime());
+  std::vector<std::uint64_t> order;
+  while (const auto taken = schedule.take("x.example")) order.push_back(taken->id.value);
+  EXPECT_EQ(order, (std::vector<std::uint64_t>{3, 5, 2, 1}));
+  ASSERT_TRUE(sim.run_for(std::chrono::hours(24 * 365)));
+  EXPECT_FALSE(schedule.take("x.example"));
+  EXPECT_EQ(schedule.next_due(MessageId{4}), WallTime::max());
 }
 
 TEST_F(ScheduleTest, SendersTakeTurns) {

@@ -1,9 +1,11 @@
 #include "server/server.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "admin/control_server.h"
+#include "base/check.h"
 #include "delivery/dispatcher.h"
 #include "delivery/prober.h"
 #include "server/queue_commands.h"
@@ -28,7 +30,18 @@ std::string_view mode_name(policy::UnknownIpMode mode) {
 }
 
 // What shares a route shares connections and back-off: the queue asks for it by recipient domain.
-queue::QueueOptions queue_options(queue::QueueOptions options, const delivery::RouteTable& routes) {
+Duration longest_pause(const delivery::DeliveryOptions& options) {
+  CHECK(!options.retry.empty());
+  Duration longest = std::ranges::max(options.retry);
+  for (const delivery::Route& route : options.routes)
+    for (const Duration pause : route.limits.retry) longest = std::max(longest, pause);
+  return longest;
+}
+
+queue::QueueOptions queue_options(queue::QueueOptions options,
+                                  const delivery::DeliveryOptions& delivery,
+                                  const delivery::RouteTable& routes) {
+  options.pause_max = longest_pause(delivery);
   if (!options.destination_of)
     options.destination_of = [&routes](std::string_view domain) {
       return routes.destination_of(domain);
@@ -47,7 +60,7 @@ struct Server::Parts {
         version(options.version),
         mode(options.unknown_ip.mode),
         routes(options.delivery.routes),
-        queue(world, store, log, queue_options(std::move(options.queue), routes)),
+        queue(world, store, log, queue_options(std::move(options.queue), options.delivery, routes)),
         check(world, resolver, options.unknown_ip),
         prober(world, resolver, &tls_client, log, options.delivery),
         probe(prober),
@@ -131,6 +144,7 @@ void Server::reload(ServerOptions options) {
   parts_->smtp.set_tls(session::start_tls_with(options.tls));
   parts_->smtp.set_options(std::make_shared<session::Options>(std::move(options.session)));
   parts_->prober.set_options(options.delivery);
+  parts_->queue.set_pause_max(longest_pause(options.delivery));
   parts_->dispatcher.set_options(std::move(options.delivery));
 }
 
