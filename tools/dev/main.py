@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import benching  # noqa: E402
 import building  # noqa: E402
 import ci  # noqa: E402
 import fuzzing  # noqa: E402
@@ -60,7 +61,13 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--from", dest="start", type=int, default=0, help="the first of them; default 0")
     one.add_argument("--failures", type=int, default=10, help="stop after so many that fail; default 10")
     one.add_argument("--preset", default=simulating.PRESET, help="another build, such as dev; default sim")
-    add(commands, "bench", "list the measurements that exist and how to run them")
+    one = add(commands, "bench", "measure something and compare it with its bounds; alone, list the measurements",
+              "queue: the queue on the real store, with a million messages: enqueue, restart, memory. Builds the release "
+              "preset; needs 8 GB of disk and some minutes. Exit code 1 when a bound is missed.")
+    one.add_argument("what", nargs="?", choices=["queue"], help="what to measure")
+    one.add_argument("--messages", type=int, default=1_000_000, help="how many are queued; default 1000000")
+    one.add_argument("--directory", help="an existing directory on the disk to measure; default build/")
+    one.add_argument("--json", action="store_true", help="for programs")
     add(commands, "help", "show this help")
     one = add(commands, "clean", "remove the presets' build folders")
     one.add_argument("--all", action="store_true", help="all of build/")
@@ -79,13 +86,16 @@ def check(arguments) -> None:
     run(command)
 
 
-def bench() -> None:
+def bench(arguments) -> None:
+    if arguments.what == "queue":
+        benching.bench_queue(arguments.messages, arguments.directory, arguments.json)
+        return
     entries = sorted(path for path in (ROOT / "bench").glob("*/*") if os.access(path, os.X_OK) and path.is_file())
     sources = sorted((ROOT / "src").rglob("*_bench.cc"))
     for path in entries:
         print(f"    {path.relative_to(ROOT)}")
     for path in sources:
-        print(f"    {path.relative_to(ROOT)}")
+        print(f"    {path.relative_to(ROOT)}: ./dev bench {path.stem.removesuffix('_bench')}")
     if not entries and not sources:
         print("there are no measurements yet; they will be under bench/ and in src/**/*_bench.cc")
 
@@ -99,7 +109,7 @@ def main() -> int:
         if arguments.command == "setup":
             setup.setup(install_only=arguments.install_only)
             return 0
-        if arguments.command not in ("clean", "bench"):
+        if arguments.command != "clean" and not (arguments.command == "bench" and not arguments.what):
             setup.ensure()
         match arguments.command:
             case "build":
@@ -121,7 +131,7 @@ def main() -> int:
             case "sim":
                 simulating.sim(arguments)
             case "bench":
-                bench()
+                bench(arguments)
             case "clean":
                 building.clean(arguments.all)
         return 0
