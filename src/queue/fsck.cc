@@ -353,8 +353,9 @@ io::Task<> Fsck::check_content(const Entry& entry, StoredMessage stored, Box box
   }
   if (message.lifetime_from == WallTime()) {
     finding.consequence = "its lifetime was ended: the server reports it to its sender";
-    finding.repair = "none is needed: start the server";
-    finding.state = State::settled;
+    finding.repair = message.held ? "start the server, then `postern queue release`: it is held"
+                                  : "none is needed: start the server";
+    finding.state = message.held ? State::manual : State::settled;
     co_return tell(finding);
   }
   finding.consequence =

@@ -63,9 +63,6 @@ class FsckTest : public QueueTest {
     store.overwrite(key, std::move(value));
   }
   StoredMessage stored(MessageId id) { return *decode_record(*store.get(message_key(id))); }
-  void overwrite(const StoredMessage& with) {
-    store.overwrite(message_key(with.message.id), *encode_record(with));
-  }
   void remove_from_store(const std::string& key) {
     Batch batch;
     batch.deletes.push_back(key);
@@ -197,6 +194,16 @@ TEST_F(FsckTest, ALostContentIsTheSendersToKnow) {
   ASSERT_TRUE(work) << "it is due at once";
   EXPECT_EQ(work->message().lifetime_from, WallTime()) << "and its lifetime is over";
   EXPECT_FALSE(read(*work));
+}
+
+TEST_F(FsckTest, AHeldMessageThatLostItsContentStaysHeldAndIsToldOf) {
+  const MessageId id = *enqueue({"a@x.example"}, "small");
+  ASSERT_TRUE(act(Command::hold, id));
+  stop();
+  remove_from_store(content_key(id));
+  expect_mended("content-missing");
+  EXPECT_TRUE(stored(id).message.held);
+  EXPECT_EQ(check().at(0).state, State::manual);
 }
 
 TEST_F(FsckTest, ADamagedContentIsCopied) {
