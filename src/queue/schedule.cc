@@ -269,6 +269,7 @@ std::vector<std::string> Schedule::due_destinations() const {
     if (!destination.ready.empty() ||
         (!destination.waiting.empty() && destination.waiting.begin()->first <= now))
       out.push_back(name);
+  std::ranges::sort(out);
   return out;
 }
 

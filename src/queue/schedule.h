@@ -96,12 +96,13 @@ class Schedule {
   struct Destination {
     std::string name;
     std::uint64_t sequence = 0;
-    std::set<Order> waiting;           ///< shares that are not due yet
-    std::set<Turn> ready;              ///< shares that are due
-    Lane next_lane = 0;                ///< whose turn it is
-    std::size_t shares = 0;            ///< leased ones too
-    std::optional<SteadyTime> timed_at;  ///< our place in timed_: when the first of `waiting` is due
-    bool announced = false;              ///< in announcements_
+    std::set<Order> waiting;  ///< shares that are not due yet
+    std::set<Turn> ready;     ///< shares that are due
+    Lane next_lane = 0;       ///< whose turn it is
+    std::size_t shares = 0;   ///< leased ones too
+    std::optional<SteadyTime>
+        timed_at;            ///< our place in timed_: when the first of `waiting` is due
+    bool announced = false;  ///< in announcements_
   };
   enum class Place : std::uint8_t { waiting, ready, leased };
   // A million of these are usual: kept to 24 bytes, so that a message's only one fits in 32.
@@ -142,7 +143,7 @@ class Schedule {
   const std::uint64_t lane_seed_;
   std::function<void(const std::string&)> listener_;
   std::unordered_map<std::uint64_t, Shares> entries_;
-  std::map<std::string, Destination, std::less<>> destinations_;
+  std::unordered_map<std::string, Destination> destinations_;
   std::map<std::pair<SteadyTime, std::uint64_t>, Destination*> timed_;
   std::uint64_t sequence_ = 0;
   std::vector<std::string> announcements_;
