@@ -18,6 +18,7 @@ class Fuzz {
           options.protocol = (first & 1) != 0 ? ClientProtocol::lmtp : ClientProtocol::smtp;
           return options;
         }()) {
+    if ((first & 0x80) != 0) purpose_ = ClientPurpose::ask;
     recipients_.resize(1 + (first >> 1) % 5);
     for (auto& recipient : recipients_) recipient.address = "b@example.com";
   }
@@ -45,6 +46,7 @@ class Fuzz {
  private:
   void begin() {
     ClientMessage message;
+    message.purpose = purpose_;
     message.mail.reverse_path = "a@example.org";
     message.mail.size_bytes = 100;
     for (const auto& recipient : recipients_) message.recipients.push_back(&recipient);
@@ -69,9 +71,11 @@ class Fuzz {
         case ClientAction::Kind::write:
           CHECK(!action.bytes.empty() &&
                 action.bytes.size() < 2 * ClientMachine::write_bytes_wanted);
+          CHECK(purpose_ == ClientPurpose::deliver || !action.bytes.contains("DATA"));
           machine_.written();
           break;
         case ClientAction::Kind::content:
+          CHECK(purpose_ == ClientPurpose::deliver);
           if (++pieces_ > 3)
             machine_.content_end();
           else
@@ -97,6 +101,7 @@ class Fuzz {
     CHECK(false);
   }
 
+  ClientPurpose purpose_ = ClientPurpose::deliver;
   ClientMachine machine_;
   std::vector<mail::Recipient> recipients_;
   int messages_ = 0;
