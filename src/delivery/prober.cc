@@ -81,7 +81,8 @@ struct Prober::Asker {
   }
 
   std::unique_ptr<Connection> connection;
-  bool closed = false;  ///< the question's time is over, or we stop
+  std::shared_ptr<Question> question;  ///< in hand
+  bool closed = false;                 ///< the question's time is over, or we stop
 };
 
 Prober::Prober(const io::World& world, dns::Resolver& resolver, TlsClient* tls, Log& log,
@@ -101,14 +102,21 @@ void Prober::set_options(const DeliveryOptions& options) {
   for (auto& [name, destination] : destinations_) destination->paused_until = {};
 }
 
-io::Task<> Prober::stop() {
+void Prober::cease() {
   stopping_ = true;
   for (auto& [name, destination] : destinations_) {
     for (const auto& question : std::exchange(destination->waiting, {}))
       question->answer(undecided("we are shutting down"));
     destination->work.wake_all();
   }
-  for (Asker* asker : askers_) asker->close();
+  for (Asker* asker : askers_) {
+    if (asker->question) asker->question->answer(undecided("we are shutting down"));
+    asker->close();
+  }
+}
+
+io::Task<> Prober::stop() {
+  cease();
   co_await tasks_.join();
 }
 
@@ -165,8 +173,8 @@ io::Task<> Prober::run_asker(Destination& destination) {
   Asker asker;
   askers_.insert(&asker);
   if (stopping_) asker.closed = true;
-  while (auto question = co_await next_question(destination, asker))
-    co_await answer(destination, asker, std::move(question));
+  while ((asker.question = co_await next_question(destination, asker)))
+    co_await answer(destination, asker, *asker.question);
   if (asker.connection && !asker.closed) co_await asker.connection->quit();
   askers_.erase(&asker);
   --askers_begun_;
@@ -193,19 +201,18 @@ io::Task<std::shared_ptr<Prober::Question>> Prober::next_question(Destination& d
   co_return nullptr;
 }
 
-io::Task<> Prober::answer(Destination& destination, Asker& asker,
-                          std::shared_ptr<Question> question) {
+io::Task<> Prober::answer(Destination& destination, Asker& asker, Question& question) {
   io::Clock& clock = reach_.world.clock;
-  const auto timer = clock.call_at(question->deadline.time(), [&asker] { asker.close(); });
-  ProbeResult result = co_await ask(destination, asker, *question);
+  const auto timer = clock.call_at(question.deadline.time(), [&asker] { asker.close(); });
+  ProbeResult result = co_await ask(destination, asker, question);
   clock.cancel(timer);
   if (asker.closed && result.verdict == ProbeVerdict::undecided && !stopping_) {
     result = undecided("no answer in " + format_duration(reach_.options.probes.duration_max));
     failed(destination, result.outcome);
   }
   const bool destination_failed = destination.paused(clock.now());
-  log(destination_failed ? Severity::warning : Severity::info, *question, result);
-  question->answer(std::move(result));
+  log(destination_failed ? Severity::warning : Severity::info, question, result);
+  question.answer(std::move(result));
   if (stopping_ || !asker.closed) co_return;
   asker.connection.reset();
   asker.closed = false;

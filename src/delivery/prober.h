@@ -32,8 +32,10 @@ class Prober {
   /// Resumes with the answer, or as `undecided` when ProberOptions::duration_max has passed, when a
   /// bound is met, or when the destination failed a moment ago.
   io::Task<ProbeResult> probe(mail::Mailbox recipient);
-  /// Ends what is under way as `undecided`. Resumes when no connection is left: quick once the
-  /// resolver has stopped.
+  /// Asks nothing more, and answers whoever waits as `undecided` at once: before the sessions are
+  /// ended, so that none of them has to wait for a next hop.
+  void cease();
+  /// The same; resumes when no connection is left: quick once the resolver has stopped.
   io::Task<> stop();
   /// For probes that begin after this (SIGHUP). Forgets failures.
   void set_options(const DeliveryOptions& options);
@@ -49,7 +51,7 @@ class Prober {
   bool send_asker(Destination& destination);
   io::Task<> run_asker(Destination& destination);
   io::Task<std::shared_ptr<Question>> next_question(Destination& destination, const Asker& asker);
-  io::Task<> answer(Destination& destination, Asker& asker, std::shared_ptr<Question> question);
+  io::Task<> answer(Destination& destination, Asker& asker, Question& question);
   io::Task<ProbeResult> ask(Destination& destination, Asker& asker, const Question& question);
   /// Nothing, or why no host took a connection.
   io::Task<std::optional<Outcome>> connect(Destination& destination, Asker& asker);

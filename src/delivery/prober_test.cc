@@ -337,13 +337,16 @@ TEST_F(ProberTest, StopEndsWhatIsUnderWay) {
   sink("198.51.100.1").script = answers("RCPT", "<hang>");
   const auto& results = probe_at_once(6);
   pass(1s);
-  const SteadyTime begun = sim_.now();
-  stop();
-  EXPECT_LE(sim_.now() - begun, 1s);
+  prober_->cease();
+  pass(0s);
   for (const ProbeResult& result : results) {
     EXPECT_EQ(result.verdict, ProbeVerdict::undecided);
     EXPECT_NE(result.outcome.reply, "");
   }
+  EXPECT_EQ(probe("bob@example.com"), "undecided we are shutting down");
+  const SteadyTime begun = sim_.now();
+  stop();
+  EXPECT_LE(sim_.now() - begun, 1s);
   EXPECT_TRUE(log_.lines.empty());
 }
 

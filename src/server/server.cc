@@ -126,6 +126,7 @@ io::Task<Result<>> Server::start(std::vector<std::unique_ptr<io::Listener>> list
 
 io::Task<> Server::stop(io::Deadline deadline) {
   parts_->stopping = true;
+  parts_->prober.cease();
   co_await parts_->smtp.stop(deadline);
   co_await parts_->dispatcher.stop(deadline);
   if (parts_->control) co_await parts_->control->stop();

@@ -242,6 +242,7 @@ io::Task<> Stage::start() {
 
 io::Task<> Stage::drain() {
   stopped_ = true;
+  prober_.cease();
   co_await server_.stop(world_.clock.in(std::chrono::seconds(30)));
 }
 
