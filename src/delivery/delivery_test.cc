@@ -89,26 +89,151 @@ TEST(Delivery, PermanentRefusalIsReportedToTheReversePath) {
   EXPECT_EQ(flow.log.count("bounced id="), 1U);
 }
 
-TEST(Delivery, NoReportForTheNullReversePath) {
-  Flow flow(zone);
-  Sink& mx = flow.sink("198.51.100.1");
-  mx.script = answers("RCPT", "550 5.1.1 no such user");
-  flow.submit("", {"b@example.com"});
-  flow.run(30s);
-  EXPECT_EQ(flow.queued(), 0U);
-  ASSERT_EQ(flow.log.errors.size(), 1U);
-  EXPECT_THAT(flow.log.errors[0], HasSubstr("report-undeliverable id="));
+TEST(Delivery, WhatNobodyMayBeToldOfIsADeadLetter) {
+  struct Case {
+    const char* reason;
+    const char* step;
+    const char* reply;
+    mail::DsnNotify notify;
+  };
+  const Case cases[] = {
+      {"refused", "RCPT", "550 5.1.1 no such user", {}},
+      {"refused, and silence was asked for", "RCPT", "550 no", {.specified = true, .never = true}},
+      {"the content refused", "<content>", "554 5.6.0 no", {}},
+      {"the lifetime over", "RCPT", "450 4.2.0 later", {}},
+  };
+  for (const Case& one : cases) {
+    DeliveryOptions options;
+    options.report_lifetime = 1h;
+    Flow flow(zone, options);
+    Sink& mx = flow.sink("198.51.100.1");
+    mx.script = answers(one.step, one.reply);
+    mail::Envelope envelope;
+    envelope.recipients.resize(1);
+    envelope.recipients[0].address = "b@example.com";
+    envelope.recipients[0].notify = one.notify;
+    flow.submit(envelope);
+    flow.run(2h);
+    EXPECT_EQ(flow.queued(), 0U) << one.reason;
+    EXPECT_EQ(flow.dead_letters(), 1U) << one.reason;
+    EXPECT_EQ(flow.log.count("dead-letter id="), 1U) << one.reason;
+    EXPECT_EQ(flow.log.count("`postern queue dead show "), 1U) << one.reason;
+    EXPECT_EQ(flow.log.count("bounced"), 0U) << one.reason;
+    // The administrator mends the cause and takes it up again.
+    mx.script = [](const std::string&) { return std::string(); };
+    flow.retry_dead_letters();
+    flow.run(1min);
+    ASSERT_EQ(mx.messages.size(), 1U) << one.reason;
+    EXPECT_EQ(mx.messages[0].content, "Subject: hello\r\n\r\nHello\r\n");
+    EXPECT_EQ(flow.dead_letters(), 0U) << one.reason;
+  }
 }
 
-TEST(Delivery, AReportThatFailsEndsThere) {
+TEST(Delivery, ADeadLetterIsOnlyForThoseThatFailed) {
+  Flow flow(zone);
+  Sink& mx = flow.sink("198.51.100.1");
+  mx.script = [](const std::string& command) -> std::string {
+    if (command.contains("<bad@")) return "550 5.1.1 no";
+    if (command.contains("<slow@")) return "451 4.2.0 later";
+    return "";
+  };
+  flow.submit("", {"bad@example.com", "slow@example.com", "good@example.com"});
+  flow.run(1min);
+  EXPECT_EQ(flow.queued(), 1U) << "slow@ still waits";
+  EXPECT_EQ(flow.dead_letters(), 0U);
+  mx.script = answers("RCPT TO:<bad@", "550 5.1.1 no");
+  flow.run(6min);
+  EXPECT_EQ(flow.queued(), 0U);
+  EXPECT_EQ(flow.dead_letters(), 1U);
+  EXPECT_EQ(mx.messages.size(), 2U);
+  EXPECT_EQ(flow.log.count("dead-letter id="), 1U);
+  mx.script = [](const std::string&) { return std::string(); };
+  flow.retry_dead_letters();
+  flow.run(1min);
+  ASSERT_EQ(mx.messages.size(), 3U);
+  ASSERT_EQ(mx.messages[2].rcpts.size(), 1U);
+  EXPECT_THAT(mx.messages[2].rcpts[0], HasSubstr("<bad@"));
+}
+
+TEST(Delivery, AReportThatFailsIsADeadLetter) {
   Flow flow(zone);
   flow.sink("198.51.100.1").script = answers("RCPT", "550 5.1.1 no such user");
   flow.sink("198.51.100.9").script = answers("RCPT", "550 5.1.1 no such sender");
   flow.submit("a@example.org", {"b@example.com"});
   flow.run(1min);
   EXPECT_EQ(flow.queued(), 0U);
-  EXPECT_EQ(flow.log.count("bounced id="), 2U);
-  EXPECT_EQ(flow.log.errors.size(), 1U);
+  EXPECT_EQ(flow.dead_letters(), 1U);
+  EXPECT_EQ(flow.log.count("bounced id="), 1U);
+  EXPECT_EQ(flow.log.count("dead-letter id="), 1U);
+}
+
+class DoubleBounces : public ::testing::Test {
+ protected:
+  static DeliveryOptions options() {
+    DeliveryOptions options;
+    options.double_bounce = DoubleBounce::postmaster;
+    options.postmaster = "Postmaster@other.example";
+    return options;
+  }
+  DoubleBounces() {
+    mx.script = answers("RCPT", "550 5.1.1 no such user");
+    home.script = answers("RCPT", "550 5.1.1 no such sender");
+  }
+  Flow flow{zone, options()};
+  Sink& mx = flow.sink("198.51.100.1");
+  Sink& home = flow.sink("198.51.100.9");
+  Sink& postmaster = flow.sink("198.51.100.7");
+};
+
+TEST_F(DoubleBounces, GoToThePostmaster) {
+  flow.submit("a@example.org", {"b@example.com"});
+  flow.submit("", {"b@example.com"});
+  flow.run(1min);
+  EXPECT_EQ(flow.queued(), 0U);
+  EXPECT_EQ(flow.dead_letters(), 0U);
+  EXPECT_EQ(flow.log.count("double-bounce id="), 2U);
+  ASSERT_EQ(postmaster.messages.size(), 2U);
+  for (const auto& message : postmaster.messages) {
+    EXPECT_THAT(message.mail, HasSubstr("MAIL FROM:<>"));
+    EXPECT_THAT(message.rcpts.at(0), HasSubstr("<Postmaster@other.example>"));
+    EXPECT_THAT(message.content, HasSubstr("To: <Postmaster@other.example>\r\n"));
+    EXPECT_THAT(message.content, HasSubstr("Action: failed\r\n"));
+  }
+}
+
+TEST_F(DoubleBounces, EndAsADeadLetterWhenThePostmasterFailsToo) {
+  postmaster.script = answers("RCPT", "550 5.1.1 nobody");
+  flow.submit("", {"b@example.com"});
+  flow.run(1s);
+  // A new postmaster gets no report about the report to the old one.
+  DeliveryOptions changed = options();
+  changed.postmaster = "other@other.example";
+  flow.dispatcher->set_options(changed);
+  flow.run(1min);
+  EXPECT_EQ(flow.queued(), 0U);
+  EXPECT_EQ(flow.dead_letters(), 1U);
+  EXPECT_EQ(flow.log.count("double-bounce id="), 1U);
+  EXPECT_EQ(flow.log.count("dead-letter id="), 1U);
+}
+
+TEST_F(DoubleBounces, ThePostmasterIsNotToldOfHisOwnMailbox) {
+  postmaster.script = answers("RCPT", "550 5.1.1 nobody");
+  flow.submit("", {"postmaster@OTHER.example"});
+  flow.run(1min);
+  EXPECT_EQ(flow.queued(), 0U);
+  EXPECT_EQ(flow.dead_letters(), 1U);
+  EXPECT_EQ(flow.log.count("double-bounce id="), 0U);
+}
+
+TEST(Delivery, RemovedWithAReportThatNobodyMayGetItIsADeadLetter) {
+  Flow flow(zone);
+  flow.sink("198.51.100.1").script = answers("RCPT", "450 4.2.0 later");
+  flow.submit("", {"b@example.com"});
+  flow.run(1min);
+  flow.remove_all_with_report("no longer wanted");
+  flow.run(1min);
+  EXPECT_EQ(flow.queued(), 0U);
+  EXPECT_EQ(flow.dead_letters(), 1U);
 }
 
 TEST(Delivery, NotifyNeverIsRespected) {

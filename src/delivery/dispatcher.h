@@ -38,7 +38,8 @@ class Dispatcher final : private Places {
   void retry_now();
   /// Ends all of a message that Administration::lease_all gave, with the report that its sender is
   /// owed, in one commit; `reason` is the administrator's, or empty. When it fails the message
-  /// stays queued, and the log says why.
+  /// stays queued, and the log says why. With the null reverse path nobody can be told: it becomes
+  /// a dead letter, so that nothing vanishes; whoever asks for this leaves such messages alone.
   io::Task<> remove_with_report(queue::Lease lease, std::string reason);
   /// From now on, for what begins after this (SIGHUP). hostname, postmaster, retry times, limits
   /// and routes of new destinations follow; connections that stand do not change.

@@ -30,6 +30,13 @@ struct ProberOptions {
   Duration pause = std::chrono::seconds(30);
 };
 
+/// What becomes of a message with the null reverse path, mostly a report, that fails for good: RFC
+/// 5321 section 6.1 forbids to tell anybody by its reverse path.
+enum class DoubleBounce : std::uint8_t {
+  dead_letter,  ///< the queue keeps it for the administrator
+  postmaster,   ///< a report goes to the postmaster; if that one fails, it is a dead letter
+};
+
 struct DeliveryOptions {
   std::string hostname;    ///< ours: EHLO, reports, and what in an MX list means ourselves
   std::string postmaster;  ///< named in reports; empty: postmaster@hostname
@@ -60,6 +67,7 @@ struct DeliveryOptions {
 
   ProberOptions probes;
 
+  DoubleBounce double_bounce = DoubleBounce::dead_letter;
   std::uint64_t report_content_bytes_max = 64 * 1024;  ///< larger originals: only their header
   std::vector<dsn::Wording> report_wordings;           ///< the languages of reports; none: English
 };

@@ -19,6 +19,13 @@ WallTime gives_up_at(const queue::QueuedMessage& message, const Limits& limits) 
   return message.lifetime_from + (is_report ? limits.report_lifetime : limits.lifetime);
 }
 
+/// Marks a report to the postmaster for ever: no other follows it.
+constexpr std::string_view double_bounce_protocol = "double-bounce";
+
+std::string postmaster_of(const DeliveryOptions& options) {
+  return options.postmaster.empty() ? "postmaster@" + options.hostname : options.postmaster;
+}
+
 dsn::RecipientResult result_for(const queue::QueuedRecipient& queued, const Outcome& outcome,
                                 WallTime now) {
   dsn::RecipientResult result;
@@ -86,6 +93,7 @@ Recorder::Decision Recorder::decide(const queue::Lease& lease, std::uint32_t rec
   decision.outcome.recipient = recipient;
   decision.outcome.reply = outcome.reply;
   decision.outcome.remote = outcome.remote;
+  decision.outcome.attempted = !not_before;
   bool lifetime_over = false;
   if (outcome.verdict == ClientVerdict::temporary) {
     const Limits limits = around_.limits_of(lease.destination());
@@ -97,24 +105,51 @@ Recorder::Decision Recorder::decide(const queue::Lease& lease, std::uint32_t rec
     decision.outcome.next_attempt = outcome.our_end ? now : std::min(wanted, end);
     if (lifetime_over) outcome = expired(std::move(outcome));
   }
-  const bool failed = outcome.verdict == ClientVerdict::permanent;
-  const bool delivered = outcome.verdict == ClientVerdict::delivered;
-  decision.outcome.state = failed      ? RecipientState::failed
-                           : delivered ? RecipientState::delivered
-                                       : RecipientState::waiting;
+  decision.outcome.state = state_after(message, queued, outcome);
+  const auto action = action_told(message, queued, outcome, decision.outcome.state);
+  if (!action) return decision;
+  decision.report = result_for(queued, outcome, now);
+  decision.report->action = *action;
+  decision.report->lifetime_over = lifetime_over;
+  return decision;
+}
+
+RecipientState Recorder::state_after(const queue::QueuedMessage& message,
+                                     const queue::QueuedRecipient& queued,
+                                     const Outcome& outcome) const {
+  if (outcome.verdict == ClientVerdict::delivered) return RecipientState::delivered;
+  if (outcome.verdict != ClientVerdict::permanent) return RecipientState::waiting;
+  // RFC 5321 section 4.2.5: whoever took a message tells its sender of the failure, or keeps it.
+  // What a NOTIFY says makes no difference where nobody could be told anyway.
+  if (dsn::may_report(message.envelope.reverse_path) || tells_postmaster(message, queued))
+    return RecipientState::failed;
+  return RecipientState::dead;
+}
+
+// A failed report about a failed report ends here, whatever the postmaster's address is by then; so
+// does what the postmaster's mailbox itself did not take.
+bool Recorder::tells_postmaster(const queue::QueuedMessage& message,
+                                const queue::QueuedRecipient& queued) const {
+  return around_.options.double_bounce == DoubleBounce::postmaster &&
+         message.provenance.protocol != double_bounce_protocol &&
+         !equal_ignoring_case(queued.recipient.address, postmaster_of(around_.options));
+}
+
+std::optional<dsn::Action> Recorder::action_told(const queue::QueuedMessage& message,
+                                                 const queue::QueuedRecipient& queued,
+                                                 const Outcome& outcome,
+                                                 RecipientState state) const {
   const auto& notify = queued.recipient.notify;
+  const bool has_sender = dsn::may_report(message.envelope.reverse_path);
+  // The postmaster's report is not one to the sender: NOTIFY does not speak of it.
+  if (state == RecipientState::failed && (!has_sender || dsn::wants_failure_report(notify)))
+    return dsn::Action::failed;
   // RFC 3461 section 5.2.2: whoever relays to a host without DSN tells of the success that the
   // sender asked to hear of; LMTP is the delivery itself.
-  const bool tells_success =
-      delivered && dsn::wants_success_report(notify) && !outcome.dsn_passed_on;
-  if (!tells_success && !(failed && dsn::wants_failure_report(notify))) return decision;
-  if (!dsn::may_report(message.envelope.reverse_path)) return decision;
-  decision.report = result_for(queued, outcome, now);
-  decision.report->lifetime_over = lifetime_over;
-  if (delivered)
-    decision.report->action =
-        outcome.final_delivery ? dsn::Action::delivered : dsn::Action::relayed;
-  return decision;
+  if (state == RecipientState::delivered && has_sender && dsn::wants_success_report(notify) &&
+      !outcome.dsn_passed_on)
+    return outcome.final_delivery ? dsn::Action::delivered : dsn::Action::relayed;
+  return std::nullopt;
 }
 
 void Recorder::log(const queue::Lease& lease, const Decision& decision, const Outcome& outcome) {
@@ -123,7 +158,22 @@ void Recorder::log(const queue::Lease& lease, const Decision& decision, const Ou
   const std::string id = message.id.text();
   const std::string delay =
       format_duration(around_.world.clock.wall_now() - message.provenance.arrived);
-  around_.log.line(Severity::info, event_name(decision.outcome.state),
+  const RecipientState state = decision.outcome.state;
+  // RFC 5321 section 6.1: nobody may be told of it; the administrator is, who alone can mend it.
+  if (state == RecipientState::dead)
+    return around_.log.line(
+        Severity::warning, event_name(state),
+        {{"id", id},
+         {"from", message.envelope.reverse_path},
+         {"recipient", recipient.address},
+         {"destination", lease.destination()},
+         {"remote", outcome.remote},
+         {"reply", outcome.reply},
+         {"delay", delay},
+         {"do", fmt::format("nobody else may be told, so it is kept; when no other recipient "
+                            "waits any more: `postern queue dead show {}`",
+                            id)}});
+  around_.log.line(Severity::info, event_name(state),
                    {{"id", id},
                     {"from", message.envelope.reverse_path},
                     {"recipient", recipient.address},
@@ -131,16 +181,12 @@ void Recorder::log(const queue::Lease& lease, const Decision& decision, const Ou
                     {"remote", outcome.remote},
                     {"reply", outcome.reply},
                     {"delay", delay}});
-  const bool failed = decision.outcome.state == RecipientState::failed;
-  if (!failed || decision.report || !message.envelope.reverse_path.empty()) return;
-  // RFC 5321 section 6.1: nobody may be told; the operator is, since this mail is now gone.
-  around_.log.line(Severity::error, "report-undeliverable",
+  if (state != RecipientState::failed || dsn::may_report(message.envelope.reverse_path)) return;
+  around_.log.line(Severity::warning, "double-bounce",
                    {{"id", id},
                     {"recipient", recipient.address},
-                    {"reply", outcome.reply},
-                    {"do",
-                     "the message had the null reverse path and is dropped: nobody else "
-                     "hears of it"}});
+                    {"to", postmaster_of(around_.options)},
+                    {"do", "nothing: the postmaster gets a report of it"}});
 }
 
 io::Task<queue::NewMessage> Recorder::report(const queue::Lease& lease,
@@ -151,7 +197,9 @@ io::Task<queue::NewMessage> Recorder::report(const queue::Lease& lease,
   dsn::Report facts;
   facts.reporting_mta = options.hostname;
   facts.postmaster = options.postmaster;
-  facts.to = message.envelope.reverse_path;
+  if (!dsn::may_report(message.envelope.reverse_path)) facts.audience = dsn::Audience::postmaster;
+  facts.to = facts.audience == dsn::Audience::sender ? message.envelope.reverse_path
+                                                     : postmaster_of(options);
   facts.unique = fmt::format("{:016x}", around_.world.entropy.next_u64());
   facts.now = around_.world.clock.wall_now();
   facts.arrived = message.provenance.arrived;
@@ -170,13 +218,14 @@ io::Task<queue::NewMessage> Recorder::report(const queue::Lease& lease,
 
   queue::NewMessage report;
   // RFC 5321 section 3.6.3: a report has the null reverse path.
-  mail::Recipient sender;
-  sender.address = message.envelope.reverse_path;
-  report.envelope.recipients.push_back(std::move(sender));
+  mail::Recipient reader;
+  reader.address = facts.to;
+  report.envelope.recipients.push_back(std::move(reader));
   report.envelope.body = composed.body;
   report.envelope.smtputf8 = composed.smtputf8;
   report.provenance.helo = options.hostname;
-  report.provenance.protocol = "report";
+  report.provenance.protocol =
+      facts.audience == dsn::Audience::sender ? "report" : double_bounce_protocol;
   report.provenance.arrived = facts.now;
   report.content = std::move(composed.content);
   co_return report;

@@ -25,6 +25,11 @@ struct Attempted {
 
 /// Writes what happened: one log line for each recipient, the report that is owed, and both with
 /// the queue's change in one commit. The lease ends.
+///
+/// Who failed for good is told of in a report, or asked for silence (NOTIFY=NEVER), or had the null
+/// reverse path: then the recipient is `dead`, and the queue keeps the message as a dead letter.
+/// With DoubleBounce::postmaster a report to the postmaster takes its place; one that fails itself
+/// is a dead letter.
 class Recorder {
  public:
   explicit Recorder(Surroundings& around) : around_(around) {}
@@ -37,6 +42,15 @@ class Recorder {
   };
   Decision decide(const queue::Lease& lease, std::uint32_t recipient, Outcome outcome,
                   const std::optional<WallTime>& not_before);
+  [[nodiscard]] queue::RecipientState state_after(const queue::QueuedMessage& message,
+                                                  const queue::QueuedRecipient& queued,
+                                                  const Outcome& outcome) const;
+  [[nodiscard]] bool tells_postmaster(const queue::QueuedMessage& message,
+                                      const queue::QueuedRecipient& queued) const;
+  [[nodiscard]] std::optional<dsn::Action> action_told(const queue::QueuedMessage& message,
+                                                       const queue::QueuedRecipient& queued,
+                                                       const Outcome& outcome,
+                                                       queue::RecipientState state) const;
   void log(const queue::Lease& lease, const Decision& decision, const Outcome& outcome);
   io::Task<queue::NewMessage> report(const queue::Lease& lease,
                                      std::vector<dsn::RecipientResult> results);

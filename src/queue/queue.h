@@ -37,7 +37,8 @@ struct Provenance {
   IpAddress client;
   std::string client_name;  ///< confirmed by DNS, or empty
   std::string helo;
-  std::string protocol;  ///< "ESMTP", "ESMTPS", ... (RFC 3848), or "report" for our own
+  /// "ESMTP", "ESMTPS", ... (RFC 3848); of our own "report", or "double-bounce" to the postmaster
+  std::string protocol;
   WallTime arrived;
 };
 

@@ -11,6 +11,7 @@
 #include "delivery/testing/sink.h"
 #include "dns/zone_resolver.h"
 #include "io/sim/sim_world.h"
+#include "queue/administration.h"
 #include "queue/memory_store.h"
 
 namespace postern::delivery::testing {
@@ -91,6 +92,12 @@ class Flow {
   }
   void run(Duration time) { EXPECT_TRUE(sim.run_for(time)); }
   [[nodiscard]] std::uint64_t queued() const { return mail_queue->counts().messages; }
+  [[nodiscard]] std::uint64_t dead_letters() const { return mail_queue->counts().dead_letters; }
+  void retry_dead_letters() { EXPECT_TRUE(sim.run_task(gateway, revive())); }
+  /// All that is queued.
+  void remove_all_with_report(const std::string& reason) {
+    EXPECT_TRUE(sim.run_task(gateway, remove_all(reason)));
+  }
 
   io::SimWorld sim{7};
   DeliveryOptions options;
@@ -123,6 +130,21 @@ class Flow {
     CHECK(co_await (*intake)->append(content));
     last_id = (*intake)->id();
     CHECK(co_await (*intake)->commit());
+  }
+  io::Task<> revive() {
+    queue::Walk walk;
+    walk.box = queue::Box::dead;
+    EXPECT_TRUE(co_await queue::Administration(*mail_queue).act(queue::Command::retry, walk));
+  }
+  io::Task<> remove_all(std::string reason) {
+    queue::Administration administration(*mail_queue);
+    const auto listed = co_await administration.list({});
+    CHECK(listed);
+    for (const queue::Summary& message : listed->messages) {
+      auto lease = co_await administration.lease_all(message.id);
+      CHECK(lease);
+      co_await dispatcher->remove_with_report(*std::move(lease), reason);
+    }
   }
   io::Task<> end() {
     co_await dispatcher->stop(world.clock.in(std::chrono::seconds(5)));
