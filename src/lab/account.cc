@@ -50,6 +50,10 @@ std::vector<Move> moves_of(const Flow& flow, const std::string& sender,
                                    name_of_host(flow.scenario(), one.host), sender)});
     if (one.kind == Happening::Kind::dropped)
       moves.push_back({one.at, "", "given up, and nobody is told"});
+    if (one.kind == Happening::Kind::kept)
+      moves.push_back({one.at, "",
+                       fmt::format("a dead letter at {}, for its administrator",
+                                   name_of_host(flow.scenario(), one.host))});
   }
   // At one time: first a server takes it, then it ends.
   order_by(moves, [](const Move& move) { return std::pair(move.at, move.to.empty()); });

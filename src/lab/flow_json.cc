@@ -33,6 +33,8 @@ const char* kind_name(Happening::Kind kind) {
       return "gave_up";
     case Happening::Kind::dropped:
       return "dropped";
+    case Happening::Kind::kept:
+      return "dead_letter";
     case Happening::Kind::reported:
       return "reported_delay";
     case Happening::Kind::world:

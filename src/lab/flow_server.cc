@@ -73,10 +73,10 @@ FlowServer::FlowServer(Flow& flow, const ScenarioServer& scenario, io::SimHost& 
                 }),
       log_([this](std::string_view event, const std::string& sender, const std::string& recipient,
                   std::string text) {
-        // The log's "bounced" is Postern's giving up; a report follows unless there is no sender.
-        const auto kind = event != "bounced" ? Happening::Kind::log
-                          : sender.empty()   ? Happening::Kind::dropped
-                                             : Happening::Kind::gave_up;
+        // In the log "bounced" is Postern's giving up, and a report follows.
+        const auto kind = event == "bounced"       ? Happening::Kind::gave_up
+                          : event == "dead-letter" ? Happening::Kind::kept
+                                                   : Happening::Kind::log;
         flow_.happened(kind, scenario_.id, sender, recipient, std::move(text));
       }) {
   build();

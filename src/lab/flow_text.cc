@@ -76,6 +76,9 @@ std::string happening_text(const Happening& one, const Scenario& scenario) {
       return fmt::format("{} gives up on {} and reports to {}", host, one.recipient, one.sender);
     case Happening::Kind::dropped:
       return fmt::format("{} gives up on {} and tells nobody", host, one.recipient);
+    case Happening::Kind::kept:
+      return fmt::format("{} gives up on {}, may tell nobody, and keeps it as a dead letter", host,
+                         one.recipient);
     case Happening::Kind::reported:
       return fmt::format("{} tells {} of the delay", host, one.sender);
     case Happening::Kind::world:

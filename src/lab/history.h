@@ -53,6 +53,7 @@ struct Happening {
     refused,   ///< the program could not hand its mail over; `text` says what its user reads
     gave_up,   ///< `host` gave the message up, and reports
     dropped,   ///< `host` gave it up, and nobody is told
+    kept,      ///< `host` gave it up where nobody may be told, and keeps it as a dead letter
     reported,  ///< `host` wrote a report of delay
     world,     ///< DNS records, outages
     log,       ///< a line of Postern's log
