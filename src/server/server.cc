@@ -157,6 +157,10 @@ std::vector<Endpoint> Server::listening() const {
   return parts_->smtp.endpoints();
 }
 
+admin::Commands& Server::commands() {
+  return parts_->commands;
+}
+
 queue::Queue& Server::queue() {
   return parts_->queue;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/commands.h"
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -65,6 +66,8 @@ class Server {
 
   [[nodiscard]] std::vector<Endpoint> listening() const;
   queue::Queue& queue();
+  /// What the control socket reaches.
+  admin::Commands& commands();
 
  private:
   struct Parts;

@@ -21,12 +21,31 @@ bool has_outcome(const History& history, const std::string& address, Outcome::Ki
   });
 }
 
-/// The gateway gave it up, and whoever could be told of it was told, or is not to be told.
+/// The gateway gave it up, and whoever could be told of it is not to be told; or it lies there for
+/// the administrator, or the report on it does.
 bool ended_in_silence(const History& history, const Mail& mail, const SentRecipient& recipient) {
+  if (mail.reverse_path.empty()) return history.is_dead_letter(mail, recipient.address);
   if (!has_outcome(history, recipient.address, Outcome::Kind::bounced)) return false;
-  if (mail.reverse_path.empty() || !recipient.notify.wants_failure()) return true;
-  // The report itself came back.
-  return has_outcome(history, mail.reverse_path, Outcome::Kind::bounced);
+  return !recipient.notify.wants_failure() ||
+         history.report_is_dead_letter(mail, recipient.address, "failed");
+}
+
+// What the gateway's log says of a recipient of a queued message at last.
+void check_end(const History& history, const Outcome& last, Findings& out) {
+  const auto wrong = [&](std::string_view why) {
+    out.push_back(fmt::format("{} for {} from <{}>: {}", last.id, last.recipient, last.from, why));
+  };
+  if (last.kind == Outcome::Kind::bounced && last.from.empty())
+    wrong("given up, and nobody hears of it");
+  if (last.kind == Outcome::Kind::dead && !last.from.empty())
+    wrong("a dead letter although it has a sender");
+  const Mail* mail = history.mail_of(last.recipient);
+  if (mail != nullptr && mail->removed) return;
+  const bool kept = std::ranges::any_of(history.dead_letters, [&](const DeadLetter& letter) {
+    return letter.id == last.id && letter.recipient == last.recipient;
+  });
+  if (kept != (last.kind == Outcome::Kind::dead))
+    wrong(kept ? "a dead letter although it did not fail" : "is not among the dead letters");
 }
 
 void check_copies(const History& history, const Copies& copies, const char* what, Findings& out) {
@@ -74,6 +93,31 @@ Findings repeated(const History& history) {
   Findings out;
   check_copies(history, arrivals_of(history), "repeated:", out);
   check_copies(history, reports_of(history), "repeated: the report on", out);
+  return out;
+}
+
+Findings dropped(const History& history) {
+  Findings out;
+  std::map<std::pair<std::string, std::string>, const Outcome*> last;
+  for (const Outcome& outcome : history.outcomes) last[{outcome.id, outcome.recipient}] = &outcome;
+  for (const auto& [of, outcome] : last) check_end(history, *outcome, out);
+  for (const DeadLetter& letter : history.dead_letters) {
+    const Mail* mail = history.mail_of(letter.recipient);
+    const auto wrong = [&](std::string_view why) {
+      out.push_back(fmt::format("dead letter {} for {}: {}", letter.id, letter.recipient, why));
+    };
+    if (!letter.reverse_path.empty()) wrong("has a sender");
+    if (!last.contains({letter.id, letter.recipient})) wrong("the log does not say that it failed");
+    if (mail == nullptr) {
+      wrong("nobody sent it");
+      continue;
+    }
+    const bool is_report = letter.recipient == mail->reverse_path;
+    if (is_report && letter.reported.empty()) wrong("is not the report that it was");
+    // A report whose original could not be read returns none of it.
+    const bool unread = is_report && letter.token.empty() && history.store_failures > 0;
+    if (letter.token != mail->token && !unread) wrong("has another's content");
+  }
   return out;
 }
 
@@ -149,8 +193,8 @@ Findings left_over(const History& history) {
 
 Findings everything_wrong_with(const History& history) {
   Findings out;
-  for (auto* check : {lost, repeated, reported_wrongly, dsn_neglected, admitted_wrongly, ill_timed,
-                      exceeded, left_over}) {
+  for (auto* check : {lost, dropped, repeated, reported_wrongly, dsn_neglected, admitted_wrongly,
+                      ill_timed, exceeded, left_over}) {
     Findings found = check(history);
     out.insert(out.end(), found.begin(), found.end());
   }
@@ -164,9 +208,10 @@ std::map<std::string, std::uint64_t> sums_of(const History& history) {
   sums["reports taken by the sender"] = history.reports.size();
   sums["crashes"] = history.crashes.size();
   sums["events"] = history.events;
+  if (!history.dead_letters.empty())
+    sums["dead letters (recipients)"] = history.dead_letters.size();
   sums["messages changed by the administrator"] = history.commands;
   for (const Outcome& outcome : history.outcomes) {
-    if (outcome.kind == Outcome::Kind::dead) ++sums["recipients given up, nobody to tell"];
     if (outcome.kind == Outcome::Kind::bounced) ++sums["recipients given up"];
     if (outcome.kind == Outcome::Kind::deferred) ++sums["recipients deferred"];
   }

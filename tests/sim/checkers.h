@@ -13,10 +13,13 @@ namespace postern::sim {
 using Findings = std::vector<std::string>;
 
 /// RFC 5321 section 4.2.5: what was acknowledged is at the next hop, or in a report to the reverse
-/// path, or given up for good where nobody may be told.
+/// path, or a dead letter where nobody may be told.
 Findings lost(const History& history);
 /// RFC 5321 section 4.5.4.1: a second copy only where somebody could not know of the first.
 Findings repeated(const History& history);
+/// What failed while nobody may be told (RFC 5321 section 6.1) is a dead letter in the end, whole;
+/// nothing else is.
+Findings dropped(const History& history);
 /// RFC 5321 section 6.1, RFC 3461 section 5.2: no report for a null reverse path, for NOTIFY=NEVER,
 /// of what was not asked for, of what did not happen, or with another's names.
 Findings reported_wrongly(const History& history);

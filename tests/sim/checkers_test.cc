@@ -118,6 +118,40 @@ TEST_F(CalmHistory, AMissingReportIsALoss) {
   EXPECT_THAT(dsn_neglected(history), Contains(HasSubstr("nobody tells of the success")));
 }
 
+TEST_F(CalmHistory, WhatNobodyMayBeToldOfMustBeADeadLetter) {
+  const auto letter = std::ranges::find_if(history.dead_letters, [&](const DeadLetter& one) {
+    return history.mail_of(one.recipient)->reverse_path.empty();
+  });
+  ASSERT_NE(letter, history.dead_letters.end()) << "of a mail with the null reverse path";
+  const auto end = std::ranges::find_if(history.outcomes, [&](const Outcome& outcome) {
+    return outcome.kind == Outcome::Kind::dead && outcome.recipient == letter->recipient;
+  });
+  ASSERT_NE(end, history.outcomes.end());
+  end->kind = Outcome::Kind::bounced;
+  EXPECT_THAT(dropped(history), Contains(HasSubstr("nobody hears of it")));
+  end->kind = Outcome::Kind::delivered;
+  EXPECT_THAT(dropped(history), Contains(HasSubstr("although it did not fail")));
+  end->kind = Outcome::Kind::dead;
+  EXPECT_THAT(dropped(history), IsEmpty());
+  letter->token = "another";
+  EXPECT_THAT(dropped(history), Contains(HasSubstr("has another's content")));
+  history.dead_letters.erase(letter);
+  EXPECT_THAT(dropped(history), Contains(HasSubstr("is not among the dead letters")));
+  EXPECT_THAT(lost(history), Contains(HasSubstr("from <>")));
+}
+
+TEST_F(CalmHistory, AReportThatFailedMustBeADeadLetter) {
+  const auto letter = std::ranges::find_if(history.dead_letters, [](const DeadLetter& one) {
+    return !one.reported.empty() && one.reported.front().action == "failed";
+  });
+  ASSERT_NE(letter, history.dead_letters.end());
+  letter->reported.clear();
+  EXPECT_THAT(dropped(history), Contains(HasSubstr("is not the report that it was")));
+  EXPECT_THAT(lost(history), Contains(HasSubstr("no report came")));
+  letter->reverse_path = "somebody@sender.example";
+  EXPECT_THAT(dropped(history), Contains(HasSubstr("has a sender")));
+}
+
 TEST_F(CalmHistory, ASecondCopyIsARepetition) {
   history.arrivals.push_back(history.arrivals.front());
   EXPECT_THAT(repeated(history), Contains(HasSubstr("came 2 times, at most 1")));

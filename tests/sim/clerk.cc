@@ -4,38 +4,55 @@
 
 namespace postern::sim {
 
-io::Task<> Clerk::act(queue::Queue& queue, Dice dice) {
-  queue::Administration administration(queue);
+io::Task<> Clerk::act(server::Server& server, Dice dice) {
   if (dice.one_in(8)) {
-    queue.flush();
+    server.queue().flush();
     co_return;
   }
+  admin::Commands& commands = server.commands();
   queue::Walk all;
+  all.box = dice.one_in(4) ? queue::Box::dead : queue::Box::queue;
   all.count = queue::walk_count_max;
-  const auto listed = co_await administration.list(std::move(all));
+  const auto listed = co_await commands.list(all);
   if (!listed || listed->messages.empty()) co_return;
-  const queue::MessageId id = dice.pick(listed->messages).id;
-  if (dice.one_in(6)) co_return co_await remove(administration, id);
+  queue::Walk one;
+  one.box = all.box;
+  one.ids = {dice.pick(listed->messages).id};
+  if (one.box == queue::Box::dead) {
+    if (dice.one_in(3)) co_return co_await remove(commands, std::move(one), Removal::silent);
+    co_return co_await change(commands, queue::Command::retry, std::move(one));
+  }
+  if (dice.one_in(6)) co_return co_await remove(commands, std::move(one), Removal::silent);
+  if (dice.one_in(6)) co_return co_await remove(commands, std::move(one), Removal::with_report);
   const auto command = dice.one_in(3)   ? queue::Command::hold
                        : dice.one_in(2) ? queue::Command::release
                                         : queue::Command::retry;
-  queue::Walk walk;
-  walk.ids = {id};
-  const auto acted = co_await administration.act(command, std::move(walk));
+  co_await change(commands, command, std::move(one));
+}
+
+io::Task<> Clerk::change(admin::Commands& commands, queue::Command command, queue::Walk one) {
+  const auto acted = co_await commands.act(command, std::move(one));
   if (acted) history_.commands += acted->changed;
 }
 
-io::Task<> Clerk::remove(queue::Administration& administration, queue::MessageId id) {
-  const auto shown = co_await administration.show(queue::Box::queue, id);
+io::Task<> Clerk::remove(admin::Commands& commands, queue::Walk one, Removal removal) {
+  const auto shown = co_await commands.show(one.box, one.ids.front());
   if (!shown) co_return;
+  const queue::QueuedMessage& message = **shown;
+  const bool has_sender = !message.envelope.reverse_path.empty();
   // Before the command: it may be done though its answer never comes.
-  for (const queue::QueuedRecipient& recipient : (*shown)->recipients) {
+  for (const queue::QueuedRecipient& recipient : message.recipients) {
     const auto token = history_.tokens.find(recipient.recipient.address);
-    if (token != history_.tokens.end()) history_.mails.at(token->second).removed = true;
+    if (token == history_.tokens.end()) continue;
+    Mail& mail = history_.mails.at(token->second);
+    if (removal == Removal::silent)
+      mail.removed = true;
+    else if (has_sender)  // without one the gateway refuses to
+      mail.sent_back = true;
   }
-  queue::Walk walk;
-  walk.ids = {id};
-  const auto acted = co_await administration.act(queue::Command::remove, std::move(walk));
+  if (removal == Removal::silent)
+    co_return co_await change(commands, queue::Command::remove, std::move(one));
+  const auto acted = co_await commands.bounce(std::move(one), "not today");
   if (acted) history_.commands += acted->changed;
 }
 

@@ -176,7 +176,7 @@ io::Task<> Director::administrate(Dice dice) {
   while (!over()) {
     co_await pause(dice, minutes(2));
     if (server::Server* server = town_.running_gateway(); server != nullptr && !over())
-      CHECK(town_.gateway_host().spawn("clerk", clerk_.act(server->queue(), Dice(dice.next()))));
+      CHECK(town_.gateway_host().spawn("clerk", clerk_.act(*server, Dice(dice.next()))));
   }
   // What is held then would stay for ever.
   while (!clerk_.all_released()) {

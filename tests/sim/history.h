@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -131,6 +133,16 @@ struct Outcome {
   std::string reply;
   SteadyTime at;
   std::string destination;
+  std::string from;
+};
+
+/// A recipient who is dead in a dead letter that lies in the store at the end.
+struct DeadLetter {
+  std::string id;
+  std::string reverse_path;
+  std::string recipient;
+  std::string token;                        ///< in its content
+  std::vector<ReportedRecipient> reported;  ///< when it is a report
 };
 
 /// From when to when something was so.
@@ -182,6 +194,7 @@ struct History {
   bool stopped = false;  ///< the server ended in its deadline
   std::size_t connections_left = 0;
   std::uint64_t messages_left = 0;
+  std::vector<DeadLetter> dead_letters;
   std::uint64_t leases_left = 0;
   std::uint64_t records_damaged = 0;
   std::vector<std::string> oddities;  ///< what should not happen anywhere: broken replies
@@ -196,6 +209,22 @@ struct History {
     return mail == mails.end() ? nullptr : &mail->second;
   }
   std::map<std::string, std::string> tokens;  ///< by address
+
+  [[nodiscard]] bool is_dead_letter(const Mail& mail, const std::string& recipient) const {
+    return std::ranges::any_of(dead_letters, [&](const DeadLetter& letter) {
+      return letter.recipient == recipient && letter.token == mail.token;
+    });
+  }
+  /// Whether a report that says `action` of the recipient lies there, since it failed itself.
+  [[nodiscard]] bool report_is_dead_letter(const Mail& mail, const std::string& recipient,
+                                           std::string_view action) const {
+    return std::ranges::any_of(dead_letters, [&](const DeadLetter& letter) {
+      return letter.recipient == mail.reverse_path &&
+             std::ranges::any_of(letter.reported, [&](const ReportedRecipient& said) {
+               return said.final_recipient == recipient && said.action == action;
+             });
+    });
+  }
 };
 
 }  // namespace postern::sim

@@ -154,12 +154,12 @@ bool success_untold(const History& history, const Mail& mail, const SentRecipien
           (said.action == "delivered" || said.action == "relayed" ||
            (said.action == "failed" && !every_copy_known)))
         return false;
-  return std::ranges::none_of(history.outcomes, [&](const Outcome& outcome) {
-    if (outcome.kind != Outcome::Kind::bounced) return false;
-    // The report itself did not find its way; or the message was given up.
-    return outcome.recipient == mail.reverse_path ||
-           (outcome.recipient == sent.address && !every_copy_known);
-  });
+  // The report itself did not find its way; or the message was given up.
+  for (const char* action : {"delivered", "relayed"})
+    if (history.report_is_dead_letter(mail, sent.address, action)) return false;
+  return every_copy_known || std::ranges::none_of(history.outcomes, [&](const Outcome& outcome) {
+           return outcome.kind == Outcome::Kind::bounced && outcome.recipient == sent.address;
+         });
 }
 
 }  // namespace

@@ -98,7 +98,9 @@ void check_lifetime(const History& history, const Mail& mail, const SentRecipien
   const bool refused = mail.unwanted || is_gone(sent.address) || mail.sent_back;
   for (const Outcome& outcome : history.outcomes) {
     if (outcome.recipient != sent.address) continue;
-    if (outcome.kind == Outcome::Kind::bounced && !refused && outcome.at < earliest)
+    const bool given_up =
+        outcome.kind == Outcome::Kind::bounced || outcome.kind == Outcome::Kind::dead;
+    if (given_up && !refused && outcome.at < earliest)
       out.push_back(
           fmt::format("{} was given up for {} after {}", mail.token, sent.address,
                       format_duration(outcome.at - std::min(mail.first_sent, outcome.at))));
@@ -122,8 +124,7 @@ void check_delay_told(const History& history, const Mail& mail, const SentRecipi
   for (const Report& report : history.reports)
     for (const ReportedRecipient& said : report.recipients)
       if (said.action == "delayed" && said.final_recipient == sent.address) return;
-  for (const Outcome& outcome : history.outcomes)
-    if (outcome.recipient == mail.reverse_path && outcome.kind == Outcome::Kind::bounced) return;
+  if (history.report_is_dead_letter(mail, sent.address, "delayed")) return;
   out.push_back(fmt::format("the delay of {} for {} was not told", mail.token, sent.address));
 }
 

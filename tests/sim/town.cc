@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "report_reader.h"
 
 namespace postern::sim {
 namespace {
@@ -92,10 +93,10 @@ void TownLog::note_outcome(std::string_view event, std::initializer_list<LogFiel
   using Kind = Outcome::Kind;
   for (const auto& [name, kind] :
        {std::pair{"delivered", Kind::delivered}, std::pair{"deferred", Kind::deferred},
-        std::pair{"bounced", Kind::bounced}, std::pair{"report-undeliverable", Kind::dead}})
+        std::pair{"bounced", Kind::bounced}, std::pair{"dead-letter", Kind::dead}})
     if (event == name)
-      history_.outcomes.push_back(
-          {kind, text("id"), text("recipient"), text("reply"), sim_.now(), text("destination")});
+      history_.outcomes.push_back({kind, text("id"), text("recipient"), text("reply"), sim_.now(),
+                                   text("destination"), text("from")});
 }
 
 IpAddress Town::gateway_address() {
@@ -252,6 +253,43 @@ io::Task<> Town::stop_gateway() {
   co_await server_->stop(gateway_.clock().in(seconds(30)));
 }
 
+io::Task<> Town::read_dead_letters() {
+  queue::Administration administration(server_->queue());
+  queue::Walk walk;
+  walk.box = queue::Box::dead;
+  for (bool more = true; more;) {
+    const auto listed = co_await administration.list(walk);
+    CHECK(listed.has_value());
+    for (const queue::Summary& summary : listed->messages)
+      co_await read_dead_letter(administration, summary.id);
+    walk.after = listed->step.last;
+    walk.until = listed->step.until;
+    more = listed->step.more;
+  }
+}
+
+io::Task<> Town::read_dead_letter(queue::Administration& administration, queue::MessageId id) {
+  const auto shown = co_await administration.show(queue::Box::dead, id);
+  CHECK(shown.has_value());
+  std::string content;
+  while (true) {
+    const auto part = co_await administration.content(queue::Box::dead, id, content.size());
+    if (!part) {
+      history.oddities.push_back("the content of a dead letter cannot be read: " +
+                                 part.error().what);
+      co_return;
+    }
+    if (part->bytes.empty()) break;
+    content += part->bytes;
+  }
+  const queue::QueuedMessage& message = **shown;
+  for (const queue::QueuedRecipient& recipient : message.recipients)
+    if (recipient.state == queue::RecipientState::dead)
+      history.dead_letters.push_back({id.text(), message.envelope.reverse_path,
+                                      recipient.recipient.address, token_in(content),
+                                      read_report(content).recipients});
+}
+
 void Town::close_down() {
   history.connections_left = sim.network().open_connections();
   for (const auto& hop : hops) history.connections_left += hop->sessions();
@@ -260,6 +298,8 @@ void Town::close_down() {
     history.messages_left = counts.messages;
     history.leases_left = counts.leased;
     history.records_damaged += counts.damaged;
+    if (!sim.run_task(gateway_, read_dead_letters(), std::chrono::minutes(1)))
+      history.oddities.emplace_back("the dead letters cannot be read");
     history.stopped = sim.run_task(gateway_, stop_gateway(), std::chrono::minutes(1));
   }
   for (const HopPlace& place : places)

@@ -10,6 +10,7 @@
 #include "io/sim/sim_world.h"
 #include "next_hop.h"
 #include "plan.h"
+#include "queue/administration.h"
 #include "queue/memory_store.h"
 #include "server/server.h"
 #include "silent_clients.h"
@@ -96,6 +97,8 @@ class Town {
   [[nodiscard]] server::ServerOptions options() const;
   io::Task<> start(server::Server* server, std::unique_ptr<io::Listener> listener);
   io::Task<> stop_gateway();
+  io::Task<> read_dead_letters();
+  io::Task<> read_dead_letter(queue::Administration& administration, queue::MessageId id);
 
   std::unique_ptr<queue::Store> store_wrapper_;
   queue::Store* store_;
