@@ -3,6 +3,7 @@
 import email
 import email.policy
 import hashlib
+import json
 import random
 import re
 import smtplib
@@ -42,13 +43,40 @@ def report(case):
     equal([m.recipients for m in gateway.sink.messages if m.sender], [["other@example.test"]], "deliveries")
 
 
-@suite.case("report-null-sender", "no report for a message that is one itself")
-def report_null_sender(case):
+def dead_letters(server):
+    status, output, errors = server.command("queue", "dead", "list", "--json")
+    equal(status, 0, f"exit status of queue dead list: {errors}")
+    return json.loads(output)["messages"]
+
+
+@suite.case("dead-letter", "a failure that nobody may be told of is a dead letter: kept, exported, delivered by a retry")
+def dead_letter(case):
     gateway = Gateway(case)
+    server, content = gateway.postern, message("report-of-others", 200_000)
     gateway.sink.replies[RECIPIENT] = "550 5.1.1 no such mailbox here"
-    gateway.accepted(message("report-of-others"), sender="")
-    until(lambda: gateway.postern.queue() == [], "the queue to be empty")
-    equal(gateway.sink.count(), 0, "messages at the next hop")
+    gateway.accepted(content, sender="")
+    found = until(lambda: dead_letters(server), "a dead letter")
+    server.kill()
+    server.start()
+    equal(dead_letters(server), found, "the dead letters after kill -9 and a restart")
+    equal((len(found), found[0]["reverse_path"]), (1, ""), "dead letters, and the reverse path")
+    equal(server.queue(), [], "the queue")
+    equal(gateway.sink.count(), 0, "messages at the next hop: no report")
+    name = found[0]["id"]
+    equal(server.log_count(f"dead-letter .*{name}"), 1, "lines in the log")
+    shown = server.command("queue", "dead", "show", name)[1]
+    check("550 5.1.1 no such mailbox here" in shown, f"queue dead show: {shown}")
+    status, exported, errors = server.command("queue", "dead", "export", name)
+    equal(status, 0, f"exit status of queue dead export: {errors}")
+    check(exported.endswith(content.decode().replace("\r\n", "\n")), "what was exported is the message")
+    gateway.sink.replies = {}
+    status, output, errors = server.command("queue", "dead", "retry", name)
+    equal(status, 0, f"exit status of queue dead retry: {output}{errors}")
+    delivered = gateway.wait_delivered(1)[0]
+    equal((delivered.sender, delivered.recipients), ("", [RECIPIENT]), "the envelope at the next hop")
+    check(delivered.content.endswith(content), "the message is unchanged")
+    until(lambda: server.queue() == [], "the queue to be empty")
+    equal(dead_letters(server), [], "dead letters after the delivery")
 
 
 @suite.case("report-lifetime", "a message that cannot be delivered in its lifetime is reported")
