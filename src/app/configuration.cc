@@ -193,11 +193,12 @@ void read_dns(Section section, Configuration::Dns& dns) {
 }
 
 void read_delivery(Section section, Configuration::Delivery& delivery) {
-  section.list("retry", delivery.retry, 100, parse_retry_delay, Section::Repeats::allowed);
+  section.list("retry", delivery.retry, 100, parse_delay, Section::Repeats::allowed);
   if (delivery.retry.empty())
     section.problem("retry", {"is empty", "give at least one delay, such as [\"15m\"]"});
   section.duration("lifetime", delivery.lifetime, 1s, 30 * 24h);
   section.duration("report_lifetime", delivery.report_lifetime, 1s, 30 * 24h);
+  section.list("delay_notice", delivery.delay_notice, 1, parse_delay);
   section.integer("connections_per_destination_max", delivery.connections_per_destination_max, 1,
                   1000);
   section.integer("messages_per_connection_max", delivery.messages_per_connection_max, 1, 10'000);
@@ -211,6 +212,12 @@ void read_delivery(Section section, Configuration::Delivery& delivery) {
                                           format_duration(delivery.lifetime)),
                               "no message would be tried twice: make the delay shorter or the "
                               "lifetime longer"});
+  if (!delivery.delay_notice.empty() && delivery.delay_notice.front() >= delivery.lifetime &&
+      section.has("delay_notice"))
+    section.problem("delay_notice",
+                    {fmt::format("is not before the end of lifetime ({})",
+                                 format_duration(delivery.lifetime)),
+                     "nobody would hear of a delay: make it shorter, or write []"});
 }
 
 void read_route_limits(Section& section, const Configuration::Delivery& delivery,
@@ -225,7 +232,7 @@ void read_route_limits(Section& section, const Configuration::Delivery& delivery
   integer("messages_per_connection_max", route.messages_per_connection_max, 10'000);
   integer("messages_per_minute_max", route.messages_per_minute_max, 1'000'000);
   const bool has_retry =
-      section.list("retry", route.retry, 100, parse_retry_delay, Section::Repeats::allowed);
+      section.list("retry", route.retry, 100, parse_delay, Section::Repeats::allowed);
   if (has_retry && route.retry.empty())
     section.problem("retry", {"is empty",
                               "give at least one delay, such as [\"15m\"], or remove the line: the "
@@ -302,7 +309,7 @@ Configuration read_all(const TomlTable& table, Findings& findings,
   read_recipients(root.section("recipients"), configuration.relay, configuration.recipients);
   read_dns(root.section("dns"), configuration.dns);
   read_delivery(root.section("delivery"), configuration.delivery);
-  read_reports(root.section("reports"), configuration.reports);
+  read_reports(root.section("reports"), configuration.server.postmaster, configuration.reports);
   const std::vector<Section> routes = root.sections("route", routes_max);
   for (const Section& route : routes)
     read_route(route, configuration.delivery, configuration.routes);

@@ -10,6 +10,7 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "delivery/options.h"
 #include "dsn/wording.h"
 #include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
@@ -123,6 +124,7 @@ struct Configuration {
                                 std::chrono::minutes(40), std::chrono::hours(1)};
     Duration lifetime = std::chrono::hours(5 * 24);
     Duration report_lifetime = std::chrono::hours(24);
+    std::vector<Duration> delay_notice{std::chrono::hours(4)};  ///< at most one; empty: none
     std::uint64_t connections_per_destination_max = 20;
     std::uint64_t messages_per_connection_max = 100;
     StartTls starttls = StartTls::opportunistic;
@@ -134,6 +136,7 @@ struct Configuration {
     std::vector<std::string> languages{"en"};
     std::string templates;               ///< a directory; empty: none
     std::vector<dsn::Wording> wordings;  ///< after reading one for each language
+    delivery::DoubleBounce double_bounce = delivery::DoubleBounce::dead_letter;
     bool operator==(const Reports&) const = default;
   };
   struct Route {

@@ -56,6 +56,8 @@ Result<delivery::DeliveryOptions> delivery_options(const Configuration& configur
   options.starttls = from.starttls == StartTls::opportunistic ? smtp::ClientTls::when_offered
                                                               : smtp::ClientTls::off;
   options.port = static_cast<std::uint16_t>(from.port);
+  options.delay_notice = from.delay_notice.empty() ? Duration::zero() : from.delay_notice.front();
+  options.double_bounce = configuration.reports.double_bounce;
   options.report_wordings = configuration.reports.wordings;
   for (const Configuration::Route& route : configuration.routes) {
     std::vector<std::string> hops;

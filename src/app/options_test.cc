@@ -42,6 +42,8 @@ TEST(Options, DefaultsAreThoseOfTheRooms) {
   EXPECT_EQ(options->delivery.retry, delivery.retry);
   EXPECT_EQ(options->delivery.lifetime, delivery.lifetime);
   EXPECT_EQ(options->delivery.report_lifetime, delivery.report_lifetime);
+  EXPECT_EQ(options->delivery.delay_notice, delivery.delay_notice);
+  EXPECT_EQ(options->delivery.double_bounce, delivery.double_bounce);
   EXPECT_EQ(options->delivery.connections_per_destination_max,
             delivery.connections_per_destination_max);
   EXPECT_EQ(options->delivery.messages_per_connection_max, delivery.messages_per_connection_max);
@@ -103,11 +105,14 @@ check = "probe"
 retry = ["18s"]
 lifetime = "19s"
 report_lifetime = "20s"
+delay_notice = ["5s"]
 connections_per_destination_max = 21
 messages_per_connection_max = 22
 starttls = "off"
 port = 23
 connect_timeout = "24s"
+[reports]
+double_bounce = "postmaster"
 [[route]]
 domain = "example.org"
 next_hop = ["lmtp://[::1]:24", "smtp://mx.example.net:2525"]
@@ -157,6 +162,8 @@ TEST(Options, PassOnWhatTheFileSays) {
   EXPECT_EQ(delivery.retry, std::vector<Duration>{seconds(18)});
   EXPECT_EQ(delivery.lifetime, seconds(19));
   EXPECT_EQ(delivery.report_lifetime, seconds(20));
+  EXPECT_EQ(delivery.delay_notice, seconds(5));
+  EXPECT_EQ(delivery.double_bounce, delivery::DoubleBounce::postmaster);
   EXPECT_EQ(delivery.connections_per_destination_max, 21U);
   EXPECT_EQ(delivery.messages_per_connection_max, 22U);
   EXPECT_EQ(delivery.starttls, smtp::ClientTls::off);
@@ -207,6 +214,12 @@ TEST(Options, OfTheLog) {
   EXPECT_EQ(options.format, LogFormat::json);
   EXPECT_EQ(options.severity, Severity::warning);
   EXPECT_EQ(options.target, "/l");
+}
+
+TEST(Options, NoDelayNoticeIsNone) {
+  const auto options = server_options(configured("[delivery]\ndelay_notice = []"));
+  ASSERT_TRUE(options.has_value());
+  EXPECT_EQ(options->delivery.delay_notice, Duration::zero());
 }
 
 }  // namespace

@@ -95,8 +95,11 @@ std::string summary(const Configuration& configuration) {
       std::ranges::any_of(routes, [](const auto& route) { return route.domain == "*"; });
   if (!has_catch_all) add("route", "all others -> by MX");
   add("gives up",
-      fmt::format("after {}; retries begin after {}", format_duration(delivery.lifetime),
-                  format_duration(delivery.retry.front())));
+      fmt::format("after {}; retries begin after {}; {}", format_duration(delivery.lifetime),
+                  format_duration(delivery.retry.front()),
+                  delivery.delay_notice.empty()
+                      ? "no notice of delay"
+                      : "notice of delay after " + format_duration(delivery.delay_notice.front())));
   add("reports", fmt::format("in {}{}", joined(reports.languages, text_of),
                              reports.templates.empty() ? ", in the words that are shipped"
                                                        : ", templates in " + reports.templates));

@@ -150,7 +150,7 @@ Parsed<NextHop> parse_next_hop(std::string_view text) {
   return hop;
 }
 
-Parsed<Duration> parse_retry_delay(std::string_view text) {
+Parsed<Duration> parse_delay(std::string_view text) {
   constexpr Duration delay_min = std::chrono::seconds(1);
   constexpr Duration delay_max = std::chrono::hours(7 * 24);
   const auto delay = parse_duration(text);

@@ -32,8 +32,8 @@ Parsed<std::string> parse_hostname(std::string_view text);
 Parsed<std::string> parse_mailbox(std::string_view text);
 /// "smtp://host:port" or "lmtp://host:port".
 Parsed<NextHop> parse_next_hop(std::string_view text);
-/// A retry delay, 1 s to 7 days.
-Parsed<Duration> parse_retry_delay(std::string_view text);
+/// A delay of delivery, 1 s to 7 days.
+Parsed<Duration> parse_delay(std::string_view text);
 /// A file that can be read.
 Parsed<std::string> parse_readable_file(std::string_view text);
 /// A path that begins at the root, since a server's working directory is nobody's choice.

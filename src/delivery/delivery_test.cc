@@ -292,6 +292,167 @@ TEST(Delivery, LifetimeOverIsReported) {
   EXPECT_EQ(flow.queued(), 0U);
 }
 
+// --- notices of delay
+
+/// The reports that came to the sender.
+std::vector<std::string> told(const Sink& home) {
+  std::vector<std::string> contents;
+  for (const auto& message : home.messages) contents.push_back(message.content);
+  return contents;
+}
+
+mail::Envelope envelope_for(std::string from, const std::vector<mail::Recipient>& to) {
+  mail::Envelope envelope;
+  envelope.reverse_path = std::move(from);
+  envelope.recipients = to;
+  return envelope;
+}
+
+TEST(DelayNotice, TellsOnceWhenItIsTimeAndOfAllWhoWait) {
+  Flow flow(zone);
+  Sink& mx = flow.sink("198.51.100.1");
+  mx.script = answers("RCPT", "450 4.2.0 later");
+  Sink& home = flow.sink("198.51.100.9");
+  flow.submit("a@example.org", {"b@example.com", "c@example.com"});
+  flow.run(4h - 1s);
+  EXPECT_TRUE(home.messages.empty());
+  flow.run(10s);
+  ASSERT_EQ(home.messages.size(), 1U) << "at its time, though the retry list has a pause then";
+  const std::string report = home.messages[0].content;
+  EXPECT_THAT(report, HasSubstr("Final-Recipient: rfc822; b@example.com\r\nAction: delayed\r\n"));
+  EXPECT_THAT(report, HasSubstr("Final-Recipient: rfc822; c@example.com\r\nAction: delayed\r\n"));
+  EXPECT_THAT(report, HasSubstr("Status: 4.2.0\r\n"));
+  EXPECT_THAT(report, HasSubstr("Will-Retry-Until: "));
+  EXPECT_THAT(report, HasSubstr("450 4.2.0 later"));
+  EXPECT_EQ(flow.log.count("delay-told id="), 2U);
+  flow.run(24h);
+  EXPECT_EQ(home.messages.size(), 1U);
+  mx.script = [](const std::string&) { return std::string(); };
+  flow.run(1h + 1min);
+  EXPECT_EQ(mx.messages.size(), 1U);
+  EXPECT_EQ(flow.queued(), 0U);
+}
+
+TEST(DelayNotice, ByNotify) {
+  struct Case {
+    const char* reason;
+    const char* from;
+    mail::DsnNotify notify;
+    std::size_t reports;
+  };
+  const Case cases[] = {
+      {"absent", "a@example.org", {}, 1},
+      {"asked for", "a@example.org", {.specified = true, .delay = true}, 1},
+      {"among others", "a@example.org", {.specified = true, .success = true, .delay = true}, 1},
+      {"of failure only", "a@example.org", {.specified = true, .failure = true}, 0},
+      {"never", "a@example.org", {.specified = true, .never = true}, 0},
+      {"asked for by nobody", "", {.specified = true, .delay = true}, 0},
+  };
+  for (const Case& one : cases) {
+    Flow flow(zone);
+    flow.sink("198.51.100.1").script = answers("RCPT", "450 4.2.0 later");
+    Sink& home = flow.sink("198.51.100.9");
+    mail::Recipient to;
+    to.address = "b@example.com";
+    to.notify = one.notify;
+    flow.submit(envelope_for(one.from, {to}));
+    flow.run(6h);
+    EXPECT_EQ(home.messages.size(), one.reports) << one.reason;
+  }
+}
+
+TEST(DelayNotice, OffTellsNobody) {
+  DeliveryOptions options;
+  options.delay_notice = Duration::zero();
+  Flow flow(zone, options);
+  flow.sink("198.51.100.1").script = answers("RCPT", "450 4.2.0 later");
+  Sink& home = flow.sink("198.51.100.9");
+  flow.submit("a@example.org", {"b@example.com"});
+  flow.run(24h);
+  EXPECT_TRUE(home.messages.empty());
+}
+
+TEST(DelayNotice, ComesAtItsTimeWhateverThePauses) {
+  DeliveryOptions options;
+  options.retry = {24h};
+  Flow flow(zone, options);
+  Sink& mx = flow.sink("198.51.100.1");
+  mx.script = answers("RCPT", "450 4.2.0 later");
+  Sink& home = flow.sink("198.51.100.9");
+  flow.submit("a@example.org", {"b@example.com"});
+  flow.run(4h + 10s);
+  EXPECT_EQ(mx.connections, 2U);
+  EXPECT_EQ(home.messages.size(), 1U);
+  flow.run(23h);
+  EXPECT_EQ(mx.connections, 2U) << "then the list goes on";
+  flow.run(1h);
+  EXPECT_EQ(mx.connections, 3U);
+}
+
+TEST(DelayNotice, TheAttemptAtItsTimeMaySpareIt) {
+  DeliveryOptions options;
+  options.retry = {24h};
+  Flow flow(zone, options);
+  Sink& mx = flow.sink("198.51.100.1");
+  mx.script = answers("RCPT", "450 4.2.0 later");
+  Sink& home = flow.sink("198.51.100.9");
+  flow.submit("a@example.org", {"b@example.com"});
+  flow.run(1h);
+  mx.script = [](const std::string&) { return std::string(); };
+  flow.run(4h);
+  EXPECT_EQ(mx.messages.size(), 1U);
+  EXPECT_TRUE(home.messages.empty());
+}
+
+TEST(DelayNotice, AlsoWhenNothingIsAttemptedSinceTheDestinationIsDead) {
+  Flow flow(zone);
+  for (const char* address : {"198.51.100.1", "198.51.100.2"})
+    flow.sim.network().set_connect_rule(*IpAddress::parse(address), io::ConnectRule::refuse);
+  Sink& home = flow.sink("198.51.100.9");
+  flow.submit("a@example.org", {"b@example.com"});
+  flow.run(20min);
+  flow.submit("A@example.org", {"c@example.com"});
+  flow.run(4h + 1min);
+  ASSERT_EQ(home.messages.size(), 2U);
+  for (const std::string& report : told(home)) {
+    EXPECT_THAT(report, HasSubstr("Action: delayed\r\n"));
+    EXPECT_THAT(report, HasSubstr("Status: 4.4.1\r\n"));
+    EXPECT_THAT(report, HasSubstr("connection refused"));
+  }
+  flow.run(12h);
+  EXPECT_EQ(home.messages.size(), 2U);
+}
+
+TEST(DelayNotice, OneReportTellsOfDelayAndOfFailure) {
+  Flow flow(zone);
+  Sink& mx = flow.sink("198.51.100.1");
+  mx.script = answers("RCPT", "450 4.2.0 later");
+  Sink& home = flow.sink("198.51.100.9");
+  flow.submit("a@example.org", {"b@example.com", "c@example.com"});
+  flow.run(3h + 50min);
+  mx.script = [](const std::string& command) -> std::string {
+    if (command.starts_with("RCPT TO:<b@")) return "550 5.1.1 gone";
+    return command.starts_with("RCPT") ? "450 4.2.0 later" : "";
+  };
+  flow.run(20min);
+  ASSERT_EQ(home.messages.size(), 1U);
+  EXPECT_THAT(home.messages[0].content, HasSubstr("Action: failed\r\n"));
+  EXPECT_THAT(home.messages[0].content, HasSubstr("Action: delayed\r\n"));
+}
+
+TEST(DelayNotice, AFailureAtItsTimeIsToldAsAFailureOnly) {
+  DeliveryOptions options;
+  options.lifetime = options.delay_notice = 2h;
+  Flow flow(zone, options);
+  flow.sink("198.51.100.1").script = answers("RCPT", "450 4.2.0 later");
+  Sink& home = flow.sink("198.51.100.9");
+  flow.submit("a@example.org", {"b@example.com"});
+  flow.run(3h);
+  ASSERT_EQ(home.messages.size(), 1U);
+  EXPECT_THAT(home.messages[0].content, HasSubstr("Action: failed\r\n"));
+  EXPECT_FALSE(home.messages[0].content.contains("delayed"));
+}
+
 TEST(Delivery, MixedRecipients) {
   Flow flow(zone);
   Sink& mx = flow.sink("198.51.100.1");

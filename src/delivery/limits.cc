@@ -12,6 +12,7 @@ Limits limits_of(const DeliveryOptions& options, const RouteLimits* route) {
   return {.retry = own.retry.empty() ? options.retry : own.retry,
           .lifetime = own.lifetime.value_or(options.lifetime),
           .report_lifetime = options.report_lifetime,
+          .delay_notice = options.delay_notice,
           .connections_max = own.connections_max.value_or(options.connections_per_destination_max),
           .messages_per_connection_max =
               own.messages_per_connection_max.value_or(options.messages_per_connection_max),

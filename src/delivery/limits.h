@@ -14,6 +14,7 @@ struct Limits {
   std::vector<Duration> retry;  ///< not empty
   Duration lifetime{};
   Duration report_lifetime{};  ///< of messages with the null reverse path
+  Duration delay_notice{};     ///< 0: none
   std::size_t connections_max = 1;
   std::uint32_t messages_per_connection_max = 1;
   std::uint32_t messages_per_minute_max = 0;  ///< 0: no bound

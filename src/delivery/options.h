@@ -52,6 +52,9 @@ struct DeliveryOptions {
   /// Of messages with the null reverse path: nobody hears of it when they fail.
   Duration report_lifetime = std::chrono::hours(24);
 
+  /// How long a message waits before its sender hears that it still does, once. 0: never.
+  Duration delay_notice = std::chrono::hours(4);
+
   std::size_t connections_per_destination_max = 20;
   std::size_t connections_max = 500;
   std::uint32_t messages_per_connection_max = 100;

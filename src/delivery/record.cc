@@ -38,6 +38,20 @@ dsn::RecipientResult result_for(const queue::QueuedRecipient& queued, const Outc
   return result;
 }
 
+// The distant future when notices of delay are off.
+WallTime delay_told_at(WallTime lifetime_from, const Limits& limits) {
+  return limits.delay_notice == Duration::zero() ? WallTime::max()
+                                                 : lifetime_from + limits.delay_notice;
+}
+
+// When the sender is to hear that this recipient still waits; the distant future when it is not.
+WallTime delay_told_at(const queue::QueuedMessage& message, const queue::QueuedRecipient& queued,
+                       const Limits& limits) {
+  const bool owed = !queued.delay_told && dsn::may_report(message.envelope.reverse_path) &&
+                    dsn::wants_delay_report(queued.recipient.notify);
+  return owed ? delay_told_at(message.lifetime_from, limits) : WallTime::max();
+}
+
 std::string_view event_name(RecipientState state) {
   switch (state) {
     case RecipientState::delivered:
@@ -55,7 +69,9 @@ std::string_view event_name(RecipientState state) {
 }  // namespace
 
 WallTime owes_from(const queue::ShareFacts& share, const Limits& limits) {
-  return share.lifetime_from + (share.null_reverse_path ? limits.report_lifetime : limits.lifetime);
+  const WallTime end =
+      share.lifetime_from + (share.null_reverse_path ? limits.report_lifetime : limits.lifetime);
+  return share.delay_owed ? std::min(end, delay_told_at(share.lifetime_from, limits)) : end;
 }
 
 io::Task<> Recorder::record(queue::Lease lease, Attempted attempted) {
@@ -94,23 +110,31 @@ Recorder::Decision Recorder::decide(const queue::Lease& lease, std::uint32_t rec
   decision.outcome.reply = outcome.reply;
   decision.outcome.remote = outcome.remote;
   decision.outcome.attempted = !not_before;
+  const Limits limits = around_.limits_of(lease.destination());
+  const WallTime end = gives_up_at(message, limits);
+  const WallTime told_at = delay_told_at(message, queued, limits);
   bool lifetime_over = false;
   if (outcome.verdict == ClientVerdict::temporary) {
-    const Limits limits = around_.limits_of(lease.destination());
-    const WallTime end = gives_up_at(message, limits);
     lifetime_over = !outcome.our_end && now >= end;
-    // RFC 5321 section 4.5.4.1: retried until the lifetime is over; the last attempt is at its end.
     const WallTime wanted =
-        outcome.our_end ? now : not_before.value_or(now + retry_delay(limits, queued.attempts));
-    decision.outcome.next_attempt = outcome.our_end ? now : std::min(wanted, end);
+        not_before.value_or(now + retry_delay(limits, queued.attempts));
+    // RFC 5321 section 4.5.4.1: retried until the lifetime is over; the last attempt is at its end.
+    decision.outcome.next_attempt =
+        outcome.our_end ? now : std::min({wanted, end, now < told_at ? told_at : end});
     if (lifetime_over) outcome = expired(std::move(outcome));
   }
   decision.outcome.state = state_after(message, queued, outcome);
-  const auto action = action_told(message, queued, outcome, decision.outcome.state);
+  auto action = action_told(message, queued, outcome, decision.outcome.state);
+  // An attempt that we broke off ourselves says nothing; the next one is at once.
+  if (decision.outcome.state == RecipientState::waiting && !outcome.our_end && now >= told_at)
+    action = dsn::Action::delayed;
   if (!action) return decision;
+  decision.outcome.delay_told = *action == dsn::Action::delayed;
   decision.report = result_for(queued, outcome, now);
   decision.report->action = *action;
   decision.report->lifetime_over = lifetime_over;
+  if (decision.outcome.delay_told) decision.report->will_retry_until = end;
+  if (not_before) decision.report->last_attempt = queued.last_attempt;
   return decision;
 }
 
@@ -181,6 +205,13 @@ void Recorder::log(const queue::Lease& lease, const Decision& decision, const Ou
                     {"remote", outcome.remote},
                     {"reply", outcome.reply},
                     {"delay", delay}});
+  if (decision.outcome.delay_told)
+    around_.log.line(Severity::info, "delay-told",
+                     {{"id", id},
+                      {"from", message.envelope.reverse_path},
+                      {"recipient", recipient.address},
+                      {"delay", delay},
+                      {"until", format_iso8601(decision.report->will_retry_until)}});
   if (state != RecipientState::failed || dsn::may_report(message.envelope.reverse_path)) return;
   around_.log.line(Severity::warning, "double-bounce",
                    {{"id", id},

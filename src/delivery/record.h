@@ -12,8 +12,8 @@
 
 namespace postern::delivery {
 
-/// When a share that is due, but not to be attempted, needs record() all the same: for the end of
-/// its lifetime.
+/// When a share that is due, but not to be attempted, needs record() all the same: for a
+/// notice of delay, or the end of its lifetime.
 WallTime owes_from(const queue::ShareFacts& share, const Limits& limits);
 
 /// What the attempts of one lease came to: one outcome for each of its recipients, in order.
@@ -30,6 +30,12 @@ struct Attempted {
 /// reverse path: then the recipient is `dead`, and the queue keeps the message as a dead letter.
 /// With DoubleBounce::postmaster a report to the postmaster takes its place; one that fails itself
 /// is a dead letter.
+///
+/// Who still waits after `delay_notice` is told of, once, in a report that is committed together
+/// with the mark that it was. The next attempt is due then at the latest, whatever the retry list
+/// says: a notice that waits for a list of days would come too late to be of use, and that one more
+/// attempt may spare it. Where nothing is attempted, since the destination is dead, it is told all
+/// the same.
 class Recorder {
  public:
   explicit Recorder(Surroundings& around) : around_(around) {}

@@ -20,6 +20,12 @@ namespace postern::dsn {
   return !notify.never && notify.wants_failure();
 }
 
+/// Whether the sender wants to hear that this recipient still has to wait.
+[[nodiscard]] inline bool wants_delay_report(const mail::DsnNotify& notify) {
+  // RFC 3461 section 4.1: without NOTIFY we may tell of delay; with one only if it says DELAY.
+  return !notify.specified || (!notify.never && notify.delay);
+}
+
 /// Whether the sender asked to hear of success, which we must tell when the next hop will not.
 [[nodiscard]] inline bool wants_success_report(const mail::DsnNotify& notify) {
   return notify.specified && !notify.never && notify.success;
