@@ -15,6 +15,7 @@
 #include "app/reports.h"
 #include "app/values.h"
 #include "base/text.h"
+#include "mail/address.h"
 #include "settings/section.h"
 
 namespace postern::app {
@@ -214,10 +215,9 @@ void read_delivery(Section section, Configuration::Delivery& delivery) {
                               "lifetime longer"});
   if (!delivery.delay_notice.empty() && delivery.delay_notice.front() >= delivery.lifetime &&
       section.has("delay_notice"))
-    section.problem("delay_notice",
-                    {fmt::format("is not before the end of lifetime ({})",
-                                 format_duration(delivery.lifetime)),
-                     "nobody would hear of a delay: make it shorter, or write []"});
+    section.problem("delay_notice", {fmt::format("is not before the end of lifetime ({})",
+                                                 format_duration(delivery.lifetime)),
+                                     "nobody would hear of a delay: make it shorter, or write []"});
 }
 
 void read_route_limits(Section& section, const Configuration::Delivery& delivery,
@@ -297,6 +297,22 @@ void read_log(Section section, Configuration::Log& log) {
   section.finish();
 }
 
+// Without a route the MX record of our own name leads to us.
+void check_double_bounce(Section reports, const Configuration& configuration) {
+  const std::string domain = to_lower(mail::domain_of(configuration.server.postmaster));
+  if (configuration.reports.double_bounce != delivery::DoubleBounce::postmaster ||
+      domain != to_lower(configuration.server.hostname) ||
+      std::ranges::any_of(configuration.routes, [&domain](const Configuration::Route& route) {
+        return route.domain == "*" || route.domain == domain ||
+               (route.domain.starts_with('.') && domain.ends_with(route.domain));
+      }))
+    return;
+  reports.problem("double_bounce",
+                  {fmt::format("mail for {} would lead back to this server",
+                               printable(configuration.server.postmaster)),
+                   "write an address elsewhere as [server] postmaster, or a [[route]] for it"});
+}
+
 Configuration read_all(const TomlTable& table, Findings& findings,
                        const std::string& system_hostname) {
   Configuration configuration;
@@ -309,7 +325,8 @@ Configuration read_all(const TomlTable& table, Findings& findings,
   read_recipients(root.section("recipients"), configuration.relay, configuration.recipients);
   read_dns(root.section("dns"), configuration.dns);
   read_delivery(root.section("delivery"), configuration.delivery);
-  read_reports(root.section("reports"), configuration.server.postmaster, configuration.reports);
+  const Section reports = root.section("reports");
+  read_reports(reports, configuration.reports);
   const std::vector<Section> routes = root.sections("route", routes_max);
   for (const Section& route : routes)
     read_route(route, configuration.delivery, configuration.routes);
@@ -317,6 +334,7 @@ Configuration read_all(const TomlTable& table, Findings& findings,
   if (routes.empty())
     read_route({"route", {}, nullptr, findings}, configuration.delivery, configuration.routes);
   read_log(root.section("log"), configuration.log);
+  check_double_bounce(reports, configuration);
   root.finish();
   return configuration;
 }

@@ -142,7 +142,7 @@ std::optional<Wording> wording_of_file(const std::string& path, const std::strin
   return *std::move(wording);
 }
 
-void read_reports(Section section, std::string_view postmaster, Configuration::Reports& reports) {
+void read_reports(Section section, Configuration::Reports& reports) {
   section.list("languages", reports.languages, languages_max, parse_language);
   std::string templates;
   section.text("templates", templates);
@@ -151,11 +151,6 @@ void read_reports(Section section, std::string_view postmaster, Configuration::R
                  {{"dead-letter", delivery::DoubleBounce::dead_letter},
                   {"postmaster", delivery::DoubleBounce::postmaster}});
   section.finish();
-  if (reports.double_bounce == delivery::DoubleBounce::postmaster && postmaster.empty())
-    section.problem("double_bounce",
-                    {"is \"postmaster\", and [server] postmaster is empty",
-                     "write there an address whose mail reaches somebody; the default, "
-                     "postmaster@ and the hostname, would lead back to this server"});
   if (reports.languages.empty()) {
     section.problem("languages", {"is empty: a report needs words", "write [\"en\"]"});
     return;

@@ -10,9 +10,8 @@
 
 namespace postern::app {
 
-/// Reads [reports] and the templates that it names. `postmaster` is that of [server].
-void read_reports(settings::Section section, std::string_view postmaster,
-                  Configuration::Reports& reports);
+/// Reads [reports] and the templates that it names.
+void read_reports(settings::Section section, Configuration::Reports& reports);
 
 /// RFC 5646 section 2.1: the form of a language tag, as it is.
 settings::Parsed<std::string> parse_language(std::string_view text);

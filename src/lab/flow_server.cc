@@ -73,9 +73,10 @@ FlowServer::FlowServer(Flow& flow, const ScenarioServer& scenario, io::SimHost& 
                 }),
       log_([this](std::string_view event, const std::string& sender, const std::string& recipient,
                   std::string text) {
-        // In the log "bounced" is Postern's giving up, and a report follows.
+        // In the log "bounced" is Postern's giving up; a report follows, as it does "delay-told".
         const auto kind = event == "bounced"       ? Happening::Kind::gave_up
                           : event == "dead-letter" ? Happening::Kind::kept
+                          : event == "delay-told"  ? Happening::Kind::reported
                                                    : Happening::Kind::log;
         flow_.happened(kind, scenario_.id, sender, recipient, std::move(text));
       }) {

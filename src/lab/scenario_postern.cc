@@ -73,6 +73,9 @@ void read_postern(Section& section, ScenarioServer& server) {
     section.problem("retry", {"is empty", "write at least one time to wait"});
   section.duration("lifetime", delivery.lifetime, seconds(0), month);
   section.duration("report_lifetime", delivery.report_lifetime, seconds(0), month);
+  std::vector<Duration> notice = {delivery.delay_notice};
+  section.list("delay_notice", notice, 1, parse_wait);
+  delivery.delay_notice = notice.empty() ? Duration::zero() : notice.front();
   section.finish();
 }
 

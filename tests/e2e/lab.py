@@ -10,7 +10,7 @@ from fixture import suite
 from harness.runner import check, equal
 
 PROFILES = pathlib.Path(__file__).resolve().parents[2] / "src/upstream/profiles.toml"
-FLOWS = ["accepted-then-refused", "dns-outage", "kb", "recovers", "spam-tool", "third-party", "two-mx"]
+FLOWS = ["accepted-then-refused", "delay", "dns-outage", "kb", "recovers", "spam-tool", "third-party", "two-mx"]
 
 
 def lab(case, *words):

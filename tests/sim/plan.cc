@@ -72,6 +72,14 @@ void plan_faults(Plan& plan, Dice& dice) {
   plan.administration = dice.one_in(4);
 }
 
+// With dice of its own, so that all else of a seed stays what it was.
+void plan_delay_notice(Plan& plan) {
+  Dice dice(plan.seed * 64 + 5);
+  if (dice.one_in(4)) return;
+  plan.delay_notice = dice.one_in(3) ? delivery::DeliveryOptions().delay_notice
+                                     : dice.between(minutes(1), plan.fault_time / 2);
+}
+
 }  // namespace
 
 double Plan::pace() const {
@@ -98,10 +106,10 @@ Duration Plan::retry_max() const {
 std::string Plan::text() const {
   std::string out = fmt::format(
       "mails={} burst={} sessions={} silent={} inline={} connections={} recipients={} time={} "
-      "lifetime={}",
+      "lifetime={} delay-notice={}",
       mails, burst, sessions_per_client, silent_clients, inline_bytes_max,
       connections_per_destination_max, recipients_max, format_duration(fault_time),
-      format_duration(lifetime));
+      format_duration(lifetime), format_duration(delay_notice));
   if (kill_events != 0) out += fmt::format(" kill-events={}", kill_events);
   for (const auto& [on, name] :
        {std::pair{crashes, "crashes"},
@@ -134,6 +142,7 @@ Plan plan_of(std::uint64_t seed) {
   plan.seed = seed;
   plan_time(plan, dice);
   plan_mail(plan, dice);
+  plan_delay_notice(plan);
   if (seed % calm_every == 0) return plan;
   if (seed % calm_every == refusing_only) {
     plan.busy_next_hops = dice.one_in(2);

@@ -29,6 +29,7 @@ struct Plan {
   std::vector<Duration> retry;
   Duration lifetime{};
   Duration report_lifetime{};
+  Duration delay_notice{};  ///< 0: none
 
   // The next hops.
   bool greylisting = false;

@@ -30,6 +30,24 @@ bool deferred(const Attempt& attempt) {
   return attempt.settled && attempt.code / 100 == 4 && attempt.code != 452;
 }
 
+bool wants_delay_told(const Mail& mail, const SentRecipient& sent) {
+  return (!sent.notify.specified || sent.notify.delay) && !mail.reverse_path.empty();
+}
+
+// What ends a pause of the list sooner: one attempt when its delay is to be told, and the last one.
+bool is_cut_short(const History& history, const Attempt& before, const Attempt& after) {
+  const Mail* mail = history.mail_of(before.recipient);
+  const SentRecipient* sent = mail == nullptr ? nullptr : find(*mail, before.recipient);
+  if (sent == nullptr) return false;
+  const Promises& promises = history.promises;
+  const auto lies_between = [&](Duration due) {
+    return before.at < later(sent->acknowledged, due) && after.at >= later(mail->first_sent, due);
+  };
+  const Duration notice = promises.delay_notice;
+  return lies_between(mail->reverse_path.empty() ? promises.report_lifetime : promises.lifetime) ||
+         (notice != Duration::zero() && wants_delay_told(*mail, *sent) && lies_between(notice));
+}
+
 // Refused for now, and read: the next attempt comes after the pause of the list.
 void check_pauses(const History& history, const std::string& recipient,
                   const std::vector<Attempt>& attempts, Findings& out) {
@@ -40,7 +58,7 @@ void check_pauses(const History& history, const std::string& recipient,
     if (!deferred(attempts[i])) continue;
     const Duration pause = pause_after(history.promises, counted++);
     const Duration taken = attempts[i + 1].at - attempts[i].at;
-    if (taken < pause)
+    if (taken < pause && !is_cut_short(history, attempts[i], attempts[i + 1]))
       out.push_back(fmt::format("attempt {} for {} came {} after the one before; the list says {}",
                                 i + 2, recipient, format_duration(taken), format_duration(pause)));
     if (every_attempt_seen && taken > pause + slack)
@@ -115,12 +133,11 @@ void check_lifetime(const History& history, const Mail& mail, const SentRecipien
 void check_delay_told(const History& history, const Mail& mail, const SentRecipient& sent,
                       Findings& out) {
   const Promises& promises = history.promises;
-  const bool wanted = !sent.notify.specified || sent.notify.delay;
-  if (promises.delay_notice == Duration::zero() || !promises.exact_retries || !wanted ||
-      mail.reverse_path.empty() || sent.fate != Fate::acknowledged)
+  if (promises.delay_notice == Duration::zero() || !promises.exact_retries ||
+      !wants_delay_told(mail, sent) || sent.fate != Fate::acknowledged ||
+      promises.delay_notice >= promises.lifetime)
     return;
-  const Duration longest = *std::ranges::max_element(promises.retry) * 11 / 10 + slack;
-  if (over_at(history, sent.address) <= sent.acknowledged + promises.delay_notice + longest) return;
+  if (over_at(history, sent.address) <= sent.acknowledged + promises.delay_notice + slack) return;
   for (const Report& report : history.reports)
     for (const ReportedRecipient& said : report.recipients)
       if (said.action == "delayed" && said.final_recipient == sent.address) return;

@@ -130,6 +130,7 @@ void Town::promise() {
   history.promises.retry = plan.retry;
   history.promises.lifetime = plan.lifetime;
   history.promises.report_lifetime = plan.report_lifetime;
+  history.promises.delay_notice = plan.delay_notice;
   history.promises.connections_max = plan.connections_per_destination_max;
   history.promises.silent_session_max = silent_session_max;
   history.promises.exact_retries = plan.exact_retries();
@@ -180,6 +181,7 @@ server::ServerOptions Town::options() const {
   options.delivery.retry = plan.retry;
   options.delivery.lifetime = plan.lifetime;
   options.delivery.report_lifetime = plan.report_lifetime;
+  options.delivery.delay_notice = plan.delay_notice;
   for (const HopPlace& place : places)
     if (place.lmtp)
       options.delivery.routes.push_back(
