@@ -116,8 +116,7 @@ Recorder::Decision Recorder::decide(const queue::Lease& lease, std::uint32_t rec
   bool lifetime_over = false;
   if (outcome.verdict == ClientVerdict::temporary) {
     lifetime_over = !outcome.our_end && now >= end;
-    const WallTime wanted =
-        not_before.value_or(now + retry_delay(limits, queued.attempts));
+    const WallTime wanted = not_before.value_or(now + retry_delay(limits, queued.attempts));
     // RFC 5321 section 4.5.4.1: retried until the lifetime is over; the last attempt is at its end.
     decision.outcome.next_attempt =
         outcome.our_end ? now : std::min({wanted, end, now < told_at ? told_at : end});
