@@ -11,6 +11,7 @@
 #include <tuple>
 #include <unistd.h>
 
+#include "app/overrides.h"
 #include "app/recipients.h"
 #include "app/reports.h"
 #include "app/values.h"
@@ -178,6 +179,7 @@ void read_unknown_ip(Section section, Configuration::UnknownIp& unknown_ip) {
   section.flag("check_private", unknown_ip.check_private);
   section.list("exempt_networks", unknown_ip.exempt_networks, list_count_max, parse_network);
   read_actions(section.section("actions"), unknown_ip);
+  unknown_ip.overrides = read_overrides(section);
   section.finish();
 }
 

@@ -76,6 +76,7 @@ struct Configuration {
     Duration deadline = std::chrono::seconds(8);
     bool check_private = false;
     std::vector<IpNetwork> exempt_networks;
+    policy::Overrides overrides;
     policy::Action no_ptr = policy::Action::reply_450;
     policy::Action bad_name = policy::Action::reply_450;
     policy::Action no_forward = policy::Action::reply_450;

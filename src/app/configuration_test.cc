@@ -130,6 +130,15 @@ const WrongCase wrong_cases[] = {
      R"(p.toml:2:15: [dns] zone_files: there is no file "/nonexistent/zone")"},
     {"a directory as a file", "[dns]\nzone_files = [\"/tmp\"]",
      R"(p.toml:2:15: [dns] zone_files: the file "/tmp" cannot be read)"},
+    {"an override for everybody", "[[unknown_ip.override]]\naction = \"accept\"",
+     "p.toml:1:1: [unknown_ip.override]: has no condition, so that it would hold for everybody; "
+     "add"},
+    {"an override without action", "[[unknown_ip.override]]\nnetwork = \"192.0.2.0/24\"",
+     "p.toml:1:1: [unknown_ip.override]: has no action"},
+    {"an override until no day",
+     "[[unknown_ip.override]]\nnetwork = \"192.0.2.0/24\"\naction = \"450\"\nexpires = "
+     "\"2027-02-30\"",
+     R"(p.toml:4:11: [unknown_ip.override] expires: "2027-02-30" is no day; write the last day)"},
     {"recipients of a domain that is not ours",
      "[relay]\ndomains = [\"a.example\"]\n[[recipients.domain]]\ndomain = \"b.example\"\n"
      "check = \"any\"",
@@ -383,6 +392,33 @@ TEST(Configuration, ShippedFileSetsEveryKey) {
                 body.find("\n# " + key + " = ") != std::string::npos)
         << path << " is missing in docs/postern.toml";
   }
+}
+
+TEST(Configuration, AnOverrideThatChangesNothingIsAWarning) {
+  const auto useless = read(
+      "[relay]\ndomains = [\"a.example\"]\n[[unknown_ip.override]]\nptr_domain = \"b.example\"\n"
+      "action = \"accept\"\n");
+  ASSERT_EQ(useless.diagnostics.size(), 1U);
+  EXPECT_THAT(
+      useless.diagnostics[0].text(),
+      testing::StartsWith("p.toml:4:14: warning: [unknown_ip.override] ptr_domain: changes"));
+}
+
+TEST(Configuration, Overrides) {
+  const auto taken = read(
+      "[relay]\ndomains = [\"a.example\"]\n[[unknown_ip.override]]\nsender_domain = \"B.example\"\n"
+      "action = \"accept\"\ncomment = \"why\"\nexpires = \"2026-12-31\"\n[[unknown_ip.override]]\n"
+      "network = \"192.0.2.0/24\"\nrecipient_domain = \".c.example\"\naction = \"550\"\n");
+  ASSERT_TRUE(taken.diagnostics.empty()) << taken.diagnostics[0].text();
+  const auto& rules = taken.configuration.unknown_ip.overrides.all();
+  ASSERT_EQ(rules.size(), 2U);
+  EXPECT_EQ(rules[0].network->text(), "192.0.2.0/24");
+  EXPECT_EQ(rules[0].recipient_domain, ".c.example");
+  EXPECT_EQ(rules[0].action, policy::Action::reply_550);
+  EXPECT_FALSE(rules[0].expires.has_value());
+  EXPECT_EQ(rules[1].sender_domain, "b.example");
+  EXPECT_EQ(rules[1].comment, "why");
+  EXPECT_EQ(format_iso8601(*rules[1].expires), "2027-01-01T00:00:00.000Z") << "its last day counts";
 }
 
 TEST(Configuration, FileThatCannotBeUsed) {

@@ -81,9 +81,21 @@ void take_verdict(const policy::UnknownIpVerdict& verdict, Explanation& explanat
   explanation.remedy = policy::remedy_for(verdict.state, verdict.iprev, explanation.helo);
 }
 
+std::string domain_of(const std::string& address) {
+  const auto mailbox = mail::parse_mailbox(address);
+  return mailbox ? mail::normalize_domain(mailbox->domain) : std::string();
+}
+
 io::Task<> check(policy::UnknownIpCheck& check, dns::Resolver& resolver, Explanation& explanation) {
   const auto pending = check.start(explanation.client);
-  take_verdict(*co_await pending->verdict(), explanation);
+  const policy::UnknownIpVerdict& verdict = *co_await pending->verdict();
+  take_verdict(verdict, explanation);
+  if (auto other = check.override_for(verdict, domain_of(explanation.sender),
+                                      domain_of(explanation.recipient))) {
+    explanation.override_name = std::move(other->name);
+    explanation.action = other->action;
+    explanation.reply = std::move(other->reply);
+  }
   resolver.stop();
   co_await check.stop();
 }

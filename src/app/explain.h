@@ -27,6 +27,7 @@ struct Explanation {
   policy::UnknownIpMode mode = policy::UnknownIpMode::observe;
   policy::UnknownIpState state = policy::UnknownIpState::skipped;
   policy::Action action = policy::Action::accept;
+  std::string override_name;  ///< the override that gives the action, or empty
   std::string skipped_because;
   auth::Iprev iprev;  ///< empty when skipped
   std::string reply;  ///< what the client reads at RCPT when the option enforces; empty: accepted

@@ -64,7 +64,10 @@ std::string rule_text(const Explanation& explanation) {
   if (explanation.state == UnknownIpState::skipped)
     text += fmt::format(": {}", explanation.skipped_because);
   text += fmt::format("\nAction: {}", policy::action_name(explanation.action));
-  if (explanation.state != UnknownIpState::skipped && explanation.state != UnknownIpState::pass)
+  if (!explanation.override_name.empty())
+    text += fmt::format(" ([[unknown_ip.override]] {})", printable(explanation.override_name));
+  else if (explanation.state != UnknownIpState::skipped &&
+           explanation.state != UnknownIpState::pass)
     text += fmt::format(" ([unknown_ip.actions] {})", policy::state_name(explanation.state));
   text += "\n";
   switch (explanation.mode) {
@@ -258,6 +261,7 @@ std::string explanation_json(const Explanation& explanation) {
              {"mode", mode_name(explanation.mode)},
              {"state", policy::state_name(explanation.state)},
              {"action", policy::action_name(explanation.action)},
+             {"override", explanation.override_name},
              {"refused", !explanation.reply.empty()}};
   if (explanation.state == UnknownIpState::skipped) {
     out["skipped_because"] = explanation.skipped_because;

@@ -84,6 +84,7 @@ policy::UnknownIpOptions unknown_ip_options(const Configuration::UnknownIp& unkn
   options.no_forward = unknown_ip.no_forward;
   options.mismatch = unknown_ip.mismatch;
   options.temp_error = unknown_ip.temperror;
+  options.overrides = unknown_ip.overrides;
   return options;
 }
 

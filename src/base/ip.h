@@ -53,6 +53,8 @@ class IpNetwork {
   static std::optional<IpNetwork> parse(std::string_view text);
   [[nodiscard]] bool contains(const IpAddress& address) const;
   [[nodiscard]] std::string text() const;
+  /// Of the 16-byte form: 120 for an IPv4 network /24.
+  [[nodiscard]] int prefix_bits() const { return prefix_bits_; }
   bool operator==(const IpNetwork&) const = default;
 
  private:

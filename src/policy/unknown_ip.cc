@@ -21,10 +21,6 @@ constexpr std::size_t lookups_max = 65'536;
 constexpr std::string_view case_alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 constexpr std::size_t case_id_length = 6;
 
-bool is_reply(Action action) {
-  return action >= Action::reply_450;
-}
-
 /// Unguessable, so that nobody can ask about the cases of others by counting.
 std::string make_case_id(io::Entropy& entropy) {
   static_assert(case_alphabet.size() == 32);
@@ -259,6 +255,29 @@ std::shared_ptr<PendingCheck> UnknownIpCheck::start(const IpAddress& client) {
 
 void UnknownIpCheck::set_options(UnknownIpOptions options) {
   state_->options = std::make_shared<const UnknownIpOptions>(clamped(std::move(options)));
+}
+
+std::optional<OverrideDecision> UnknownIpCheck::override_for(
+    const UnknownIpVerdict& verdict, std::string_view sender_domain,
+    std::string_view recipient_domain) const {
+  const UnknownIpOptions& options = *state_->options;
+  if (options.overrides.empty() || verdict.state == UnknownIpState::skipped) return std::nullopt;
+  const Override* rule = options.overrides.find({.client = verdict.iprev.address,
+                                                 .confirmed_name = verdict.iprev.confirmed_name,
+                                                 .sender_domain = sender_domain,
+                                                 .recipient_domain = recipient_domain,
+                                                 .now = state_->clock.wall_now()});
+  if (rule == nullptr) return std::nullopt;
+  OverrideDecision decision;
+  decision.name = rule->name();
+  decision.action = rule->action;
+  if (verdict.state == UnknownIpState::temp_error && rule->action == Action::reply_550)
+    decision.action = Action::reply_451;
+  if (!is_reply(decision.action)) return decision;
+  decision.case_id = make_case_id(state_->entropy);
+  decision.reply = refusal_reply(verdict.state, verdict.iprev, decision.action, options.reply_style,
+                                 decision.case_id);
+  return decision;
 }
 
 io::Task<> UnknownIpCheck::stop() {

@@ -13,11 +13,12 @@
 #include "base/time.h"
 #include "dns/resolver.h"
 #include "io/world.h"
+#include "policy/action.h"
+#include "policy/overrides.h"
 
 namespace postern::policy {
 
 enum class UnknownIpMode : std::uint8_t { off, observe, enforce };
-enum class Action : std::uint8_t { accept, tag, reply_450, reply_451, reply_550 };
 enum class ReplyStyle : std::uint8_t { postern, postfix };
 
 /// The seven states of unknown-ip.md section 2.
@@ -32,8 +33,6 @@ enum class UnknownIpState : std::uint8_t {
 };
 /// "pass", "no_ptr", ... "temperror", "skipped", as configuration and log write them.
 std::string_view state_name(UnknownIpState state);
-/// "accept", "tag", "450", "451", "550".
-std::string_view action_name(Action action);
 
 /// What `unknown_ip` in the configuration sets.
 struct UnknownIpOptions {
@@ -47,6 +46,7 @@ struct UnknownIpOptions {
   Action no_forward = Action::reply_450;
   Action mismatch = Action::reply_450;
   Action temp_error = Action::reply_451;  ///< never reply_550: see validate()
+  Overrides overrides;
   std::size_t cache_entries_max = 100'000;
   Duration negative_ttl_max = std::chrono::minutes(5);
   Duration undetermined_ttl = std::chrono::seconds(5);
@@ -67,6 +67,14 @@ struct UnknownIpVerdict {
   /// The reply to the peer, without CRLF: "450 4.7.25 ..."; empty unless the action is a reply.
   std::string reply;
   std::string case_id;  ///< stands in the reply and in the log; empty when nothing is refused
+};
+
+/// What an override makes of one recipient of a client's mail.
+struct OverrideDecision {
+  std::string name;  ///< Override::name()
+  Action action = Action::accept;
+  std::string case_id;  ///< stands in the reply; empty when nothing is refused
+  std::string reply;    ///< as UnknownIpVerdict::reply
 };
 
 /// One client's check, under way or done. Shared by its session; may outlive the session, but not
@@ -95,6 +103,12 @@ class UnknownIpCheck {
 
   /// Starts the check of a client that has just connected. Never waits.
   std::shared_ptr<PendingCheck> start(const IpAddress& client);
+  /// Whether an override says otherwise than the verdict, for mail from and to these domains
+  /// (lower case; the null reverse path has none). Not for a client that was skipped. A lookup
+  /// without an answer is never a permanent refusal here either.
+  [[nodiscard]] std::optional<OverrideDecision> override_for(
+      const UnknownIpVerdict& verdict, std::string_view sender_domain,
+      std::string_view recipient_domain) const;
   /// Options for checks started from now on (reload). Results in the cache stay.
   void set_options(UnknownIpOptions options);
   /// Ends checks under way; their verdicts become temp_error at once, and so do later ones. Resumes

@@ -76,6 +76,15 @@ std::string refusal_reply(UnknownIpState state, const auth::Iprev& iprev, Action
   const bool undetermined = state == UnknownIpState::temp_error;
   CHECK(!undetermined || action != Action::reply_550);
   const std::string client = iprev.address.text();
+  if (state == UnknownIpState::pass) {
+    // By an override: its name is known, and still not wanted. RFC 3463 section 3.8: X.7.1 is
+    // "delivery not authorized, message refused".
+    return fmt::format("{} Client host rejected: [{}] is not accepted here (case {})",
+                       action == Action::reply_550   ? "550 5.7.1"
+                       : action == Action::reply_451 ? "451 4.7.1"
+                                                     : "450 4.7.1",
+                       client, case_id);
+  }
   if (style == ReplyStyle::postfix) {
     // Postfix has one sentence for all causes, and answers 450 when a lookup failed, whatever its
     // unknown_client_reject_code is.

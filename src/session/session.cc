@@ -220,7 +220,9 @@ RecipientDecision Session::decision_about(const Machine::CheckRcpt& check,
       .recipient = check.recipient->address,
       .verdict = verdict,
       .cause = cause,
-      .reply = reply};
+      .reply = reply,
+      .case_id = verdict == nullptr ? std::string_view() : std::string_view(verdict->case_id),
+      .rule = {}};
 }
 
 bool Session::refused_by_relay_control(const Machine::CheckRcpt& check, RelayDecision relay) {
@@ -234,12 +236,33 @@ bool Session::refused_by_relay_control(const Machine::CheckRcpt& check, RelayDec
   return true;
 }
 
+std::optional<policy::OverrideDecision> Session::override_for(
+    const Machine::CheckRcpt& check, const policy::UnknownIpVerdict& verdict) const {
+  const auto sender = mail::parse_mailbox(sender_);
+  return ports_.unknown_ip.override_for(
+      verdict, sender ? mail::normalize_domain(sender->domain) : std::string(),
+      mail::normalize_domain(check.mailbox->domain));
+}
+
 bool Session::refused_by_address(const Machine::CheckRcpt& check,
                                  const policy::UnknownIpVerdict& verdict) {
-  const auto reply = smtp::Reply::parse_line(verdict.reply);
-  if (!reply) return false;
-  const RecipientDecision decision =
+  const auto other = override_for(check, verdict);
+  const auto reply = smtp::Reply::parse_line(other ? other->reply : verdict.reply);
+  if (!reply) {
+    if (other && !verdict.reply.empty())
+      log_excused(ports_.log, {.client = client_.address,
+                               .sender = sender_,
+                               .recipient = check.recipient->address,
+                               .state = policy::state_name(verdict.state),
+                               .rule = other->name});
+    return false;
+  }
+  RecipientDecision decision =
       decision_about(check, &verdict, policy::state_name(verdict.state), *reply);
+  if (other) {
+    decision.rule = other->name;
+    decision.case_id = other->case_id;
+  }
   if (!verdict.enforced) {
     log_would_refuse(ports_.log, decision);
     return false;

@@ -81,6 +81,9 @@ class Session {
   /// Whether relay control, or the client's address, refuses the recipient; then it is answered.
   bool refused_by_relay_control(const Machine::CheckRcpt& check, RelayDecision relay);
   bool refused_by_address(const Machine::CheckRcpt& check, const policy::UnknownIpVerdict& verdict);
+  /// What an override of the configuration says of this recipient, if one does.
+  [[nodiscard]] std::optional<policy::OverrideDecision> override_for(
+      const Machine::CheckRcpt& check, const policy::UnknownIpVerdict& verdict) const;
   bool refused_as_unknown(const Machine::CheckRcpt& check, const policy::RecipientVerdict& verdict);
   [[nodiscard]] RecipientDecision decision_about(const Machine::CheckRcpt& check,
                                                  const policy::UnknownIpVerdict* verdict,

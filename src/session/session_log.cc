@@ -19,17 +19,22 @@ std::string ptr_names(const policy::UnknownIpVerdict* verdict) {
 }
 
 void log_decision(Log& log, std::string_view event, const RecipientDecision& decision) {
-  const policy::UnknownIpVerdict* verdict = decision.verdict;
-  const std::string_view case_id = verdict ? std::string_view(verdict->case_id) : "";
-  log.line(Severity::info, event,
-           {{"client", decision.client.text()},
-            {"helo", decision.helo},
-            {"sender", decision.sender},
-            {"recipient", decision.recipient},
-            {"state", decision.cause},
-            {"reply", decision.reply.text()},
-            {"case", case_id},
-            {"ptr", ptr_names(verdict)}});
+  const auto write = [&](auto... more) {
+    log.line(Severity::info, event,
+             {{"client", decision.client.text()},
+              {"helo", decision.helo},
+              {"sender", decision.sender},
+              {"recipient", decision.recipient},
+              {"state", decision.cause},
+              {"reply", decision.reply.text()},
+              {"case", decision.case_id},
+              {"ptr", ptr_names(decision.verdict)},
+              more...});
+  };
+  if (decision.rule.empty())
+    write();
+  else
+    write(LogField("override", decision.rule));
 }
 
 /// Postfix's sentence ends with the literal; the true cause behind it would keep its log's readers
@@ -48,6 +53,15 @@ void log_refused(Log& log, const RecipientDecision& decision) {
 
 void log_would_refuse(Log& log, const RecipientDecision& decision) {
   log_decision(log, "would_refuse", decision);
+}
+
+void log_excused(Log& log, const Excuse& excuse) {
+  log.line(Severity::info, "excused",
+           {{"client", excuse.client.text()},
+            {"sender", excuse.sender},
+            {"recipient", excuse.recipient},
+            {"state", excuse.state},
+            {"override", excuse.rule}});
 }
 
 void log_recipient_refused(Log& log, const RecipientDecision& decision,

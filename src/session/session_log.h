@@ -20,12 +20,24 @@ struct RecipientDecision {
   const policy::UnknownIpVerdict* verdict = nullptr;  ///< nullptr: relay control decided
   std::string_view cause;                             ///< a state, or what relay control said
   const smtp::Reply& reply;                           ///< given, or what would have been given
+  std::string_view case_id;
+  std::string_view rule;  ///< the override that says so, or empty
 };
 
 /// `event=refused`, one line for each recipient.
 void log_refused(Log& log, const RecipientDecision& decision);
 /// `event=would_refuse`: observed only, the recipient was accepted.
 void log_would_refuse(Log& log, const RecipientDecision& decision);
+/// A recipient who is accepted although the client's state would have it refused.
+struct Excuse {
+  const IpAddress& client;
+  std::string_view sender;
+  std::string_view recipient;
+  std::string_view state;
+  std::string_view rule;
+};
+/// `event=excused`
+void log_excused(Log& log, const Excuse& excuse);
 /// `event=recipient_refused`: the recipient does not exist, or nobody could tell.
 void log_recipient_refused(Log& log, const RecipientDecision& decision,
                            const policy::RecipientVerdict& verdict);

@@ -143,7 +143,8 @@ TEST(ReplyForError, IsAlwaysTemporary) {
 TEST(SessionLog, WritesPostfixsLineSafely) {
   const IpAddress client = *IpAddress::parse("2001:db8::7");
   const smtp::Reply reply(550, {5, 7, 1}, "<c@d>: Relay access denied");
-  const RecipientDecision decision{client, "x\r\ny", "ESMTP", "a@b", "c@d", nullptr, "", reply};
+  const RecipientDecision decision{client,  "x\r\ny", "ESMTP", "a@b", "c@d",
+                                   nullptr, "",       reply,   "",    ""};
   EXPECT_EQ(postfix_reject(decision),
             "NOQUEUE: reject: RCPT from unknown[2001:db8::7]: 550 5.7.1 <c@d>: Relay access "
             "denied; from=<a@b> to=<c@d> proto=ESMTP helo=<x\\x0d\\x0ay>");

@@ -62,6 +62,25 @@ policy::Action action_of(const std::string& text) {
   check_failed("a dialog names an action that there is not");
 }
 
+/// "network=192.0.2.0/24", "sender_domain=...", "action=550", "comment=..."
+policy::Overrides with_override(const policy::Overrides& before,
+                                const std::vector<std::string>& words) {
+  policy::Override rule;
+  for (const std::string& word : words) {
+    const std::string key = word.substr(0, word.find('='));
+    const std::string value = word.substr(key.size() + 1);
+    if (key == "network") rule.network = IpNetwork::parse(value);
+    if (key == "ptr_domain") rule.ptr_domain = value;
+    if (key == "sender_domain") rule.sender_domain = value;
+    if (key == "recipient_domain") rule.recipient_domain = value;
+    if (key == "action") rule.action = action_of(value);
+    if (key == "comment") rule.comment = value;
+  }
+  std::vector<policy::Override> rules = before.all();
+  rules.push_back(std::move(rule));
+  return policy::Overrides(std::move(rules));
+}
+
 std::vector<IpNetwork> networks(const std::string& text) {
   std::vector<IpNetwork> result;
   for (const std::string& word : words(text)) result.push_back(*IpNetwork::parse(word));
@@ -184,6 +203,8 @@ void Stage::configure(const Line& line) {
     unknown.deadline = *parse_duration(value);
   else if (key == "unknown_ip.exempt_networks")
     unknown.exempt_networks = networks(value);
+  else if (key == "unknown_ip.override")
+    unknown.overrides = with_override(unknown.overrides, words(value));
   else if (key == "unknown_ip.actions.no_ptr")
     unknown.no_ptr = action_of(value);
   else if (key == "unknown_ip.actions.mismatch")

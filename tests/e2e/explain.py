@@ -31,6 +31,10 @@ check_private = true
 exempt_networks = ["192.0.2.200"]
 [unknown_ip.actions]
 mismatch = "550"
+[[unknown_ip.override]]
+sender_domain = "friend.test"
+action = "accept"
+comment = "ticket 12"
 [dns]
 servers = ["{DNS}"]
 """)
@@ -69,6 +73,10 @@ def explain_client(case):
     equal((confirmed["state"], confirmed["refused"], confirmed["mode"]), ("pass", False, "off"), "confirmed")
     exempt = explained(case, "--client", "192.0.2.200")
     equal((exempt["state"], exempt["skipped_because"]), ("skipped", "exempt network"), "exempt")
+
+    friend = explained(case, "--client", "192.0.2.8", "--from", "ann@friend.test")
+    equal((friend["state"], friend["action"], friend["override"], friend["refused"]),
+          ("mismatch", "accept", "ticket 12", False), "excused by an override")
 
     status, text, errors = explain(case, "--client", "192.0.2.8", "--from", "ann@partner.test", "--mail")
     equal((status, errors), (0, ""), "the letter")

@@ -1,0 +1,86 @@
+#include "app/overrides.h"
+
+#include <algorithm>
+
+#include "app/values.h"
+#include "base/text.h"
+
+namespace postern::app {
+namespace {
+
+using policy::Action;
+using policy::Override;
+using settings::Section;
+
+constexpr std::size_t overrides_max = 10'000;
+
+Override read_override(Section section) {
+  Override rule;
+  IpNetwork network;
+  section.parsed("network", network, parse_network);
+  section.parsed("ptr_domain", rule.ptr_domain, parse_domain);
+  section.parsed("sender_domain", rule.sender_domain, parse_domain);
+  section.parsed("recipient_domain", rule.recipient_domain, parse_domain);
+  section.choice("action", rule.action,
+                 {{"accept", Action::accept},
+                  {"tag", Action::tag},
+                  {"450", Action::reply_450},
+                  {"451", Action::reply_451},
+                  {"550", Action::reply_550}});
+  section.text("comment", rule.comment);
+  WallTime expires;
+  section.parsed("expires", expires, parse_last_day);
+  section.finish();
+  if (!section.present()) return rule;
+  if (section.has("network")) rule.network = network;
+  if (section.has("expires")) rule.expires = expires;
+  if (!section.has("action"))
+    section.problem("", {"has no action", "add one: action = \"accept\""});
+  if (!section.has("network") && !section.has("ptr_domain") && !section.has("sender_domain") &&
+      !section.has("recipient_domain"))
+    section.problem("", {"has no condition, so that it would hold for everybody",
+                         "add network, ptr_domain, sender_domain or recipient_domain"});
+  if (section.has("ptr_domain") && !policy::is_reply(rule.action))
+    section.problem("ptr_domain",
+                    {"changes nothing: a client with a confirmed name is accepted anyway",
+                     "remove the override, or give the network of clients without a name"},
+                    settings::Weight::warning);
+  return rule;
+}
+
+}  // namespace
+
+settings::Parsed<WallTime> parse_last_day(std::string_view text) {
+  const auto wrong = settings::object("\"" + printable(text, 40) + "\" is no day",
+                                      "write the last day on which it holds: \"2027-01-31\"");
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return wrong;
+  const auto number = [text](std::size_t at, std::size_t digits) {
+    int value = 0;
+    for (std::size_t i = at; i < at + digits; ++i) {
+      if (!ascii_digit(text[i])) return -1;
+      value = value * 10 + (text[i] - '0');
+    }
+    return value;
+  };
+  const int year = number(0, 4);
+  const int month = number(5, 2);
+  const int day = number(8, 2);
+  if (year < 1970 || year > 2200 || month < 1 || day < 1) return wrong;
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!date.ok()) return wrong;
+  return WallTime(std::chrono::sys_days(date).time_since_epoch() + std::chrono::hours(24));
+}
+
+policy::Overrides read_overrides(Section& unknown_ip) {
+  std::vector<Override> rules;
+  const std::vector<Section> sections = unknown_ip.sections("override", overrides_max);
+  rules.reserve(sections.size());
+  for (const Section& section : sections) rules.push_back(read_override(section));
+  // Without one its keys are known all the same.
+  if (sections.empty()) read_override(unknown_ip.absent("override"));
+  return policy::Overrides(std::move(rules));
+}
+
+}  // namespace postern::app

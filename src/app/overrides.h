@@ -1,0 +1,14 @@
+#pragma once
+
+#include "policy/overrides.h"
+#include "settings/section.h"
+
+namespace postern::app {
+
+/// Reads the [[unknown_ip.override]]s of [unknown_ip].
+policy::Overrides read_overrides(settings::Section& unknown_ip);
+
+/// The last day of an override, "2027-01-31": what begins when it is over, by UTC.
+settings::Parsed<WallTime> parse_last_day(std::string_view text);
+
+}  // namespace postern::app
