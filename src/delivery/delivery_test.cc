@@ -297,6 +297,7 @@ TEST(Delivery, LifetimeOverIsReported) {
 /// The reports that came to the sender.
 std::vector<std::string> told(const Sink& home) {
   std::vector<std::string> contents;
+  contents.reserve(home.messages.size());
   for (const auto& message : home.messages) contents.push_back(message.content);
   return contents;
 }

@@ -53,6 +53,7 @@ class FsckTest : public QueueTest {
   }
   static std::vector<std::string> kinds(const std::vector<Finding>& of) {
     std::vector<std::string> out;
+    out.reserve(of.size());
     for (const Finding& finding : of) out.emplace_back(finding.kind);
     return out;
   }

@@ -131,6 +131,14 @@ TEST_F(CalmHistory, WhatNobodyMayBeToldOfMustBeADeadLetter) {
   EXPECT_THAT(dropped(history), Contains(HasSubstr("nobody hears of it")));
   end->kind = Outcome::Kind::delivered;
   EXPECT_THAT(dropped(history), Contains(HasSubstr("although it did not fail")));
+  // Unless the administrator wanted another attempt and a crash took that back; if it was not
+  // confirmed to him.
+  history.crashes = {end->at + std::chrono::seconds(1)};
+  EXPECT_THAT(dropped(history), Contains(HasSubstr("although it did not fail")));
+  history.taken_up_in_doubt = {end->id};
+  EXPECT_THAT(dropped(history), IsEmpty());
+  history.crashes.clear();
+  EXPECT_THAT(dropped(history), Contains(HasSubstr("although it did not fail")));
   end->kind = Outcome::Kind::dead;
   EXPECT_THAT(dropped(history), IsEmpty());
   letter->token = "another";

@@ -31,8 +31,14 @@ io::Task<> Clerk::act(server::Server& server, Dice dice) {
 }
 
 io::Task<> Clerk::change(admin::Commands& commands, queue::Command command, queue::Walk one) {
+  const bool takes_up = one.box == queue::Box::dead && command == queue::Command::retry;
+  const std::string id = one.ids.front().text();
+  // Before the command: a crash may come before its answer.
+  if (takes_up) history_.taken_up_in_doubt.insert(id);
   const auto acted = co_await commands.act(command, std::move(one));
-  if (acted) history_.commands += acted->changed;
+  if (!acted) co_return;
+  history_.commands += acted->changed;
+  if (takes_up) history_.taken_up_in_doubt.erase(id);
 }
 
 io::Task<> Clerk::remove(admin::Commands& commands, queue::Walk one, Removal removal) {

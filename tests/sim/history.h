@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -195,6 +196,9 @@ struct History {
   std::size_t connections_left = 0;
   std::uint64_t messages_left = 0;
   std::vector<DeadLetter> dead_letters;
+  /// Those that the administrator wanted to be tried again, who was not told that they are: a crash
+  /// may make dead letters of them again.
+  std::set<std::string> taken_up_in_doubt;
   std::uint64_t leases_left = 0;
   std::uint64_t records_damaged = 0;
   std::vector<std::string> oddities;  ///< what should not happen anywhere: broken replies
