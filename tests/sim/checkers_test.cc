@@ -146,6 +146,10 @@ TEST_F(CalmHistory, WhatNobodyMayBeToldOfMustBeADeadLetter) {
   history.dead_letters.erase(letter);
   EXPECT_THAT(dropped(history), Contains(HasSubstr("is not among the dead letters")));
   EXPECT_THAT(lost(history), Contains(HasSubstr("from <>")));
+  history.crashes = {end->at + std::chrono::seconds(1)};
+  EXPECT_THAT(dropped(history), Contains(HasSubstr("is not among the dead letters")));
+  history.accepted_ids.erase(end->id);
+  EXPECT_THAT(dropped(history), IsEmpty()) << "its client has it";
 }
 
 TEST_F(CalmHistory, AReportThatFailedMustBeADeadLetter) {

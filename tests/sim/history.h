@@ -196,6 +196,8 @@ struct History {
   std::size_t connections_left = 0;
   std::uint64_t messages_left = 0;
   std::vector<DeadLetter> dead_letters;
+  /// Of the messages whose clients were told that they are taken.
+  std::set<std::string> accepted_ids;
   /// Those that the administrator wanted to be tried again, who was not told that they are: a crash
   /// may make dead letters of them again.
   std::set<std::string> taken_up_in_doubt;

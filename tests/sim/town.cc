@@ -88,6 +88,7 @@ void TownLog::note_outcome(std::string_view event, std::initializer_list<LogFiel
     return std::string();
   };
   const auto share = [&text] { return std::pair(text("id"), text("destination")); };
+  if (event == "accepted") history_.accepted_ids.insert(text("id"));
   if (event == "outcome-not-recorded") history_.outcomes_unrecorded.emplace(share(), sim_.now());
   if (event == "outcome-recorded") history_.outcomes_recorded.emplace(share(), sim_.now());
   using Kind = Outcome::Kind;
