@@ -181,6 +181,23 @@ TEST_F(CalmHistory, OnlyACrashBeforeTheSyncExcusesASecondCopy) {
   EXPECT_THAT(repeated(history), IsEmpty());
 }
 
+TEST_F(CalmHistory, AnotherMessagesOutcomeExcusesNoCopy) {
+  const Arrival& first = history.arrivals.front();
+  const auto own = std::ranges::find_if(history.outcomes, [&](const Outcome& o) {
+    return o.recipient == first.recipient && o.id == first.id && o.at >= first.at;
+  });
+  ASSERT_NE(own, history.outcomes.end()) << "the trace header tells the id";
+  // The crash came after the copy and before its own outcome, though not before another's.
+  Outcome another = *own;
+  another.id = "another";
+  another.at = first.at;
+  own->at += std::chrono::hours(1);
+  history.outcomes.insert(history.outcomes.begin(), another);
+  history.crashes = {first.at + std::chrono::minutes(30)};
+  history.arrivals.push_back(Arrival(history.arrivals.front()));
+  EXPECT_THAT(repeated(history), IsEmpty());
+}
+
 TEST_F(CalmHistory, AnOutcomeThatCouldNotBeWrittenExcusesNothingWithoutACrash) {
   const Arrival first = history.arrivals.front();
   history.arrivals.push_back(first);

@@ -14,7 +14,9 @@ constexpr Duration synced_after_failures = std::chrono::minutes(30);
 /// What the gateway said of the attempt that gave this copy.
 const Outcome* outcome_of(const History& history, const Copy& copy) {
   for (const Outcome& outcome : history.outcomes)
-    if (outcome.at >= copy.at && outcome.recipient == copy.address) return &outcome;
+    if (outcome.at >= copy.at && outcome.recipient == copy.address &&
+        (copy.id.empty() || copy.id == outcome.id))
+      return &outcome;
   return nullptr;
 }
 
@@ -30,7 +32,7 @@ Copies arrivals_of(const History& history) {
   Copies out;
   for (const Arrival& arrival : history.arrivals)
     out[{arrival.token, arrival.recipient, ""}].push_back(
-        {arrival.at, arrival.read, arrival.recipient});
+        {arrival.at, arrival.read, arrival.recipient, arrival.id});
   return out;
 }
 

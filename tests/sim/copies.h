@@ -14,6 +14,9 @@ struct Copy {
   SteadyTime at;
   SteadyTime read = SteadyTime::max();
   std::string address;  ///< that the gateway delivered to
+  /// In the gateway's queue; empty: not known. The upstream may send a message again, so that the
+  /// same recipient has it twice under two ids.
+  std::string id = {};
 };
 /// By token, recipient, and what a report says of it (empty: the message itself).
 using Copies = std::map<std::tuple<std::string, std::string, std::string>, std::vector<Copy>>;

@@ -76,6 +76,7 @@ struct PassedDsn {
 /// One message for one recipient, as a next hop took it.
 struct Arrival {
   std::string token;
+  std::string id;  ///< that the gateway gave it, as its trace header says
   std::string recipient;
   std::string reverse_path;
   std::string host;

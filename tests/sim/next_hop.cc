@@ -57,6 +57,14 @@ int code_of(const std::string& reply) {
   return code;
 }
 
+/// Of the message in the gateway's queue, as the first trace header has it.
+std::string id_in(const std::string& content) {
+  constexpr std::string_view before = "id ";
+  constexpr std::size_t id_length = 13;
+  const std::size_t at = content.find(before);
+  return at == std::string::npos ? std::string() : content.substr(at + before.size(), id_length);
+}
+
 }  // namespace
 
 /// A recipient whose RCPT was answered 250.
@@ -308,6 +316,7 @@ void NextHop::take(Session& session, const Taken& taken, const std::string& cont
   if (options_.is_mailbox) return take_report(session, taken, content);
   Arrival arrival;
   arrival.token = token_in(content);
+  arrival.id = id_in(content);
   arrival.recipient = taken.address;
   arrival.reverse_path = session.reverse_path;
   arrival.host = options_.name;

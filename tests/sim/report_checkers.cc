@@ -146,7 +146,7 @@ bool success_untold(const History& history, const Mail& mail, const SentRecipien
   // was not recorded. Then it may give the message up in the end, and tell so.
   const bool every_copy_known = std::ranges::none_of(history.arrivals, [&](const Arrival& arrival) {
     return arrival.recipient == sent.address &&
-           !excuse_of(history, {arrival.at, arrival.read, arrival.recipient}).empty();
+           !excuse_of(history, {arrival.at, arrival.read, arrival.recipient, arrival.id}).empty();
   });
   for (const Report& report : history.reports)
     for (const ReportedRecipient& said : report.recipients)

@@ -31,7 +31,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, Shard, testing::Range(std::uint64_t{0}, shards))
 
 // Found a mistake, in the server or in the town, when the range was larger.
 TEST(SimTest, SeedsThatFailedOnce) {
-  for (const std::uint64_t seed : {2884, 16628, 34787, 37426}) check_seed(seed);
+  for (const std::uint64_t seed : {2884, 16628, 34787, 37426, 53923}) check_seed(seed);
 }
 
 TEST(SimTest, ASeedRepeatsItsCourse) {
