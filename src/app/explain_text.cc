@@ -202,7 +202,8 @@ array upstreams_json(const Explanation& explanation) {
   const auto in_seconds = [](Duration d) { return std::chrono::floor<seconds>(d).count(); };
   for (const upstream::Candidate& candidate : explanation.upstreams) {
     const upstream::Profile& profile = *candidate.profile;
-    const upstream::Forecast forecast = upstream::forecast({explanation.now}, profile);
+    const upstream::Forecast forecast =
+        upstream::forecast(explanation.now, explanation.now, 1, profile);
     object entry{{"profile", profile.name},
                  {"product", profile.product},
                  {"probability", candidate.probability},

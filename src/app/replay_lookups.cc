@@ -120,7 +120,7 @@ io::Task<> look_up_and_stop(Round& round, const std::vector<IpAddress>& clients,
 
 }  // namespace
 
-Result<Findings> ReplayLookups::read_journal(WallTime now) const {
+Findings ReplayLookups::read_journal(WallTime now) const {
   Findings findings;
   std::ifstream file(options_.journal);
   std::string line;
@@ -134,7 +134,7 @@ Result<Findings> ReplayLookups::look_up(io::RealShard& shard, const std::vector<
   Findings findings;
   std::ofstream journal;
   if (!options_.journal.empty()) {
-    TRY(findings, read_journal(world.clock.wall_now()));
+    findings = read_journal(world.clock.wall_now());
     journal.open(options_.journal, std::ios::app);
     if (!journal)
       return operator_failure(

@@ -29,13 +29,13 @@ class ReplayLookups {
   explicit ReplayLookups(Options options) : options_(std::move(options)) {}
 
   /// `progress` is called with how many of `clients` have a finding. Error: the journal cannot be
-  /// read or written, or the resolver cannot be made; for the operator. A client whose lookup got
+  /// written, or the resolver cannot be made; for the operator. A client whose lookup got
   /// no answer has the finding "temperror", which the journal does not keep.
   Result<Findings> look_up(io::RealShard& shard, const std::vector<IpAddress>& clients,
                            const std::function<void(std::size_t)>& progress);
 
  private:
-  Result<Findings> read_journal(WallTime now) const;
+  [[nodiscard]] Findings read_journal(WallTime now) const;
 
   Options options_;
 };

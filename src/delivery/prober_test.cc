@@ -133,12 +133,6 @@ class ProberTest : public ::testing::Test {
   void rule(const char* address, io::ConnectRule rule) {
     sim_.network().set_connect_rule(*IpAddress::parse(address), rule);
   }
-  static std::function<std::string(const std::string&)> answers(std::string prefix,
-                                                                std::string reply) {
-    return [prefix = std::move(prefix), reply = std::move(reply)](const std::string& command) {
-      return command.starts_with(prefix) ? reply : std::string();
-    };
-  }
 
   struct Place {
     io::SimHost* host;

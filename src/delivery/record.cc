@@ -14,9 +14,8 @@ namespace {
 using queue::RecipientState;
 using smtp::ClientVerdict;
 
-WallTime gives_up_at(const queue::QueuedMessage& message, const Limits& limits) {
-  const bool is_report = message.envelope.reverse_path.empty();
-  return message.lifetime_from + (is_report ? limits.report_lifetime : limits.lifetime);
+WallTime gives_up_at(WallTime lifetime_from, bool null_reverse_path, const Limits& limits) {
+  return lifetime_from + (null_reverse_path ? limits.report_lifetime : limits.lifetime);
 }
 
 /// Marks a report to the postmaster for ever: no other follows it.
@@ -69,8 +68,7 @@ std::string_view event_name(RecipientState state) {
 }  // namespace
 
 WallTime owes_from(const queue::ShareFacts& share, const Limits& limits) {
-  const WallTime end =
-      share.lifetime_from + (share.null_reverse_path ? limits.report_lifetime : limits.lifetime);
+  const WallTime end = gives_up_at(share.lifetime_from, share.null_reverse_path, limits);
   return share.delay_owed ? std::min(end, delay_told_at(share.lifetime_from, limits)) : end;
 }
 
@@ -111,7 +109,8 @@ Recorder::Decision Recorder::decide(const queue::Lease& lease, std::uint32_t rec
   decision.outcome.remote = outcome.remote;
   decision.outcome.attempted = !not_before;
   const Limits limits = around_.limits_of(lease.destination());
-  const WallTime end = gives_up_at(message, limits);
+  const WallTime end =
+      gives_up_at(message.lifetime_from, message.envelope.reverse_path.empty(), limits);
   const WallTime told_at = delay_told_at(message, queued, limits);
   bool lifetime_over = false;
   if (outcome.verdict == ClientVerdict::temporary) {
@@ -182,28 +181,26 @@ void Recorder::log(const queue::Lease& lease, const Decision& decision, const Ou
   const std::string delay =
       format_duration(around_.world.clock.wall_now() - message.provenance.arrived);
   const RecipientState state = decision.outcome.state;
+  const auto line = [&](Severity severity, auto... more) {
+    around_.log.line(severity, event_name(state),
+                     {{"id", id},
+                      {"from", message.envelope.reverse_path},
+                      {"recipient", recipient.address},
+                      {"destination", lease.destination()},
+                      {"remote", outcome.remote},
+                      {"reply", outcome.reply},
+                      {"delay", delay},
+                      more...});
+  };
   // RFC 5321 section 6.1: nobody may be told of it; the administrator is, who alone can mend it.
-  if (state == RecipientState::dead)
-    return around_.log.line(
-        Severity::warning, event_name(state),
-        {{"id", id},
-         {"from", message.envelope.reverse_path},
-         {"recipient", recipient.address},
-         {"destination", lease.destination()},
-         {"remote", outcome.remote},
-         {"reply", outcome.reply},
-         {"delay", delay},
-         {"do", fmt::format("nobody else may be told, so it is kept; when no other recipient "
-                            "waits any more: `postern queue dead show {}`",
-                            id)}});
-  around_.log.line(Severity::info, event_name(state),
-                   {{"id", id},
-                    {"from", message.envelope.reverse_path},
-                    {"recipient", recipient.address},
-                    {"destination", lease.destination()},
-                    {"remote", outcome.remote},
-                    {"reply", outcome.reply},
-                    {"delay", delay}});
+  if (state == RecipientState::dead) {
+    const std::string advice = fmt::format(
+        "nobody else may be told, so it is kept; when no other recipient waits any more: `postern "
+        "queue dead show {}`",
+        id);
+    return line(Severity::warning, LogField("do", advice));
+  }
+  line(Severity::info);
   if (decision.outcome.delay_told)
     around_.log.line(Severity::info, "delay-told",
                      {{"id", id},

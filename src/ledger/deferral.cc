@@ -49,12 +49,8 @@ Assessment assess(const Deferral& deferral, WallTime now, const upstream::Profil
   assessment.upstream = upstream::recognize({deferral.attempts, deferral.helo}, profiles).front();
   const upstream::Profile& profile = *assessment.upstream.profile;
   assessment.outcome = outcome_of(deferral, now, profile);
-  assessment.forecast = upstream::forecast(deferral.attempts, profile);
-  // Attempts beyond those that are kept count for when the next one is due.
-  assessment.forecast.retry_interval = profile.wait_after(deferral.attempts_count);
-  assessment.forecast.next_attempt =
-      std::min(deferral.last_attempt + assessment.forecast.retry_interval,
-               std::max(assessment.forecast.gives_up, deferral.last_attempt));
+  assessment.forecast = upstream::forecast(deferral.attempts.front(), deferral.last_attempt,
+                                           deferral.attempts_count, profile);
   return assessment;
 }
 

@@ -257,6 +257,10 @@ void UnknownIpCheck::set_options(UnknownIpOptions options) {
   state_->options = std::make_shared<const UnknownIpOptions>(clamped(std::move(options)));
 }
 
+bool UnknownIpCheck::has_overrides() const {
+  return !state_->options->overrides.empty();
+}
+
 std::optional<OverrideDecision> UnknownIpCheck::override_for(
     const UnknownIpVerdict& verdict, std::string_view sender_domain,
     std::string_view recipient_domain) const {

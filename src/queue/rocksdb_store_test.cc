@@ -20,8 +20,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Set in the program that KillNineLosesNothingAcknowledged starts and kills: where it tells ids.
+constexpr const char* sender_pipe = "POSTERN_SENDER_PIPE";
+void be_the_sender_if_asked();
+
 class RocksdbStoreTest : public testing::Test {
  protected:
+  static void SetUpTestSuite() { be_the_sender_if_asked(); }
+
   RocksdbStoreTest() {
     std::string pattern = (fs::temp_directory_path() / "postern-queue-XXXXXX").string();
     directory = mkdtemp(pattern.data());
@@ -355,23 +361,21 @@ TEST_F(RocksdbStoreTest, FsckOnTheRealDisk) {
   _exit(5);
 }
 
-// The child of the next test, as a program of its own: RocksDB's threads of the tests before do not
-// come along with a fork, and what was locked in them stays so.
-TEST(SenderForKillNine, IsNothingByItself) {
-  const char* directory = std::getenv("POSTERN_SENDER_DIRECTORY");
-  const char* database = std::getenv("POSTERN_SENDER_DATABASE");
-  const char* pipe = std::getenv("POSTERN_SENDER_PIPE");
-  if (directory == nullptr || database == nullptr || pipe == nullptr) return;
-  be_the_sender(directory, database, std::atoi(pipe));
+void be_the_sender_if_asked() {
+  if (const char* pipe = std::getenv(sender_pipe))
+    be_the_sender(std::getenv("POSTERN_SENDER_DIRECTORY"), std::getenv("POSTERN_SENDER_DATABASE"),
+                  std::atoi(pipe));
 }
 
+// As a program of its own: RocksDB's threads of the tests before do not come along with a fork, and
+// what was locked in them stays so. It runs the same test, which finds what it is by the pipe.
 [[noreturn]] void become_the_sender(const std::string& directory, const std::string& database,
                                     int pipe) {
   setenv("POSTERN_SENDER_DIRECTORY", directory.c_str(), 1);
   setenv("POSTERN_SENDER_DATABASE", database.c_str(), 1);
-  setenv("POSTERN_SENDER_PIPE", std::to_string(pipe).c_str(), 1);
-  execl("/proc/self/exe", "queue_test", "--gtest_filter=SenderForKillNine.IsNothingByItself",
-        nullptr);
+  setenv(sender_pipe, std::to_string(pipe).c_str(), 1);
+  execl("/proc/self/exe", "queue_test",
+        "--gtest_filter=RocksdbStoreTest.KillNineLosesNothingAcknowledged", nullptr);
   _exit(6);
 }
 

@@ -238,6 +238,7 @@ bool Session::refused_by_relay_control(const Machine::CheckRcpt& check, RelayDec
 
 std::optional<policy::OverrideDecision> Session::override_for(
     const Machine::CheckRcpt& check, const policy::UnknownIpVerdict& verdict) const {
+  if (!ports_.unknown_ip.has_overrides()) return std::nullopt;
   const auto sender = mail::parse_mailbox(sender_);
   return ports_.unknown_ip.override_for(
       verdict, sender ? mail::normalize_domain(sender->domain) : std::string(),

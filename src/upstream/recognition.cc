@@ -81,15 +81,14 @@ std::vector<Candidate> recognize(const Habits& habits, const Profiles& profiles)
   return candidates;
 }
 
-Forecast forecast(const std::vector<WallTime>& attempts, const Profile& profile) {
-  CHECK(!attempts.empty());
+Forecast forecast(WallTime first, WallTime last, std::size_t attempts, const Profile& profile) {
+  CHECK(attempts > 0);
   Forecast forecast;
-  const WallTime arrived = attempts.front();
-  forecast.gives_up = arrived + profile.give_up;
-  forecast.retry_interval = profile.wait_after(attempts.size());
-  const WallTime next = attempts.back() + forecast.retry_interval;
-  forecast.next_attempt = std::min(next, std::max(forecast.gives_up, attempts.back()));
-  if (profile.reports) forecast.first_sign = arrived + profile.first_sign();
+  forecast.gives_up = first + profile.give_up;
+  forecast.retry_interval = profile.wait_after(attempts);
+  forecast.next_attempt =
+      std::min(last + forecast.retry_interval, std::max(forecast.gives_up, last));
+  if (profile.reports) forecast.first_sign = first + profile.first_sign();
   return forecast;
 }
 

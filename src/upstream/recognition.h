@@ -38,7 +38,7 @@ struct Forecast {
   WallTime gives_up;                   ///< and reports, if it does
   Duration retry_interval{};           ///< between attempts around now: how exact `gives_up` is
 };
-/// `attempts` as in Habits, at least one.
-Forecast forecast(const std::vector<WallTime>& attempts, const Profile& profile);
+/// After so many attempts, one at least, of which `last` was the last.
+Forecast forecast(WallTime first, WallTime last, std::size_t attempts, const Profile& profile);
 
 }  // namespace postern::upstream

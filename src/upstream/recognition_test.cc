@@ -46,8 +46,8 @@ TEST(Recognition, WhatIsForecastIsWithinOneInterval) {
     if (is_twin(profile) || profile.name == "spam_tool") continue;
     const auto attempts = attempts_of(profile, 5);
     const auto all = profile.attempts();
-    const Forecast told =
-        forecast(attempts, *recognize({attempts, {}}, profiles()).front().profile);
+    const Forecast told = forecast(attempts.front(), attempts.back(), attempts.size(),
+                                   *recognize({attempts, {}}, profiles()).front().profile);
     const WallTime ends = noon + all.back();
     EXPECT_LE(std::chrono::abs(told.gives_up - ends), told.retry_interval) << profile.name;
     EXPECT_EQ(told.next_attempt, noon + all.at(5)) << profile.name;
@@ -78,7 +78,7 @@ TEST(Recognition, OneAttemptSaysLittle) {
 }
 
 TEST(Recognition, WhoNeverTriesAgainHasNoNextAttempt) {
-  const Forecast told = forecast({noon}, *profiles().find("spam_tool"));
+  const Forecast told = forecast(noon, noon, 1, *profiles().find("spam_tool"));
   EXPECT_EQ(told.next_attempt, noon);
   EXPECT_FALSE(told.first_sign.has_value());
 }

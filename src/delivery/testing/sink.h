@@ -190,4 +190,12 @@ class Sink {
   std::set<io::Stream*> streams_;
 };
 
+/// A script: `reply` to every command that begins with `prefix`, the usual ones to the rest.
+inline std::function<std::string(const std::string&)> answers(std::string prefix,
+                                                              std::string reply) {
+  return [prefix = std::move(prefix), reply = std::move(reply)](const std::string& command) {
+    return command.starts_with(prefix) ? reply : std::string();
+  };
+}
+
 }  // namespace postern::delivery::testing
