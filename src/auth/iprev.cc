@@ -62,16 +62,6 @@ void take_names(Iprev& iprev, dns::Answer answer) {
   }
 }
 
-IprevResult result_of(const Iprev& iprev) {
-  if (!iprev.confirmed_name.empty()) return IprevResult::pass;
-  if (!dns::is_determined(iprev.ptr_status)) return IprevResult::temperror;
-  // Undetermined never looks like missing: one name without an answer could have confirmed.
-  const bool undetermined = std::ranges::any_of(iprev.names, [](const IprevName& name) {
-    return name.usable && !dns::is_determined(name.status);
-  });
-  return undetermined ? IprevResult::temperror : IprevResult::fail;
-}
-
 /// Whether what the result stands on is validated: for a pass the name that confirmed, else all.
 bool is_secure(const Iprev& iprev, bool ptr_secure) {
   return ptr_secure && std::ranges::all_of(iprev.names, [&iprev](const IprevName& name) {
@@ -110,6 +100,16 @@ io::Task<> confirm(std::shared_ptr<Race> race, dns::Resolver& resolver, io::Task
 }
 
 }  // namespace
+
+IprevResult result_of(const Iprev& iprev) {
+  if (!iprev.confirmed_name.empty()) return IprevResult::pass;
+  if (!dns::is_determined(iprev.ptr_status)) return IprevResult::temperror;
+  // Undetermined never looks like missing: one name without an answer could have confirmed.
+  const bool undetermined = std::ranges::any_of(iprev.names, [](const IprevName& name) {
+    return name.usable && !dns::is_determined(name.status);
+  });
+  return undetermined ? IprevResult::temperror : IprevResult::fail;
+}
 
 io::Task<Iprev> check_iprev(dns::Resolver& resolver, io::Clock& clock, io::TaskGroup& lookups,
                             IpAddress client, io::Deadline deadline) {

@@ -56,6 +56,10 @@ inline constexpr std::size_t iprev_names_max = 10;
 io::Task<Iprev> check_iprev(dns::Resolver& resolver, io::Clock& clock, io::TaskGroup& lookups,
                             IpAddress client, io::Deadline deadline);
 
+/// What the answers in it come to; a name without an answer could have confirmed, and makes a
+/// temperror of what is no pass.
+IprevResult result_of(const Iprev& iprev);
+
 /// RFC 8601 section 2.7.3: the word for Authentication-Results: "pass", "fail", "temperror".
 std::string_view iprev_result_word(IprevResult result);
 /// What follows the word: `policy.iprev=192.0.2.7 (mail.example.com)`; the comment only for a pass.
