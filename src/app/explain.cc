@@ -76,9 +76,9 @@ void take_verdict(const policy::UnknownIpVerdict& verdict, Explanation& explanat
   explanation.state = verdict.state;
   explanation.action = verdict.action;
   explanation.skipped_because = verdict.skipped_because;
-  explanation.iprev = verdict.iprev;
+  explanation.iprev = *verdict.iprev;
   explanation.reply = verdict.reply;
-  explanation.remedy = policy::remedy_for(verdict.state, verdict.iprev, explanation.helo);
+  explanation.remedy = policy::remedy_for(verdict.state, *verdict.iprev, explanation.helo);
 }
 
 std::string domain_of(const std::string& address) {

@@ -29,13 +29,13 @@ ledger::Finding finding_of(const policy::UnknownIpVerdict& verdict) {
   // Our own resolver's silence says nothing about the client.
   finding.refused = !verdict.reply.empty() && verdict.state != UnknownIpState::temp_error;
   if (verdict.state == UnknownIpState::pass)
-    finding.cause = verdict.iprev.confirmed_name;
+    finding.cause = verdict.iprev->confirmed_name;
   else if (verdict.state == UnknownIpState::skipped)
     finding.cause = verdict.skipped_because;
   else if (verdict.state == UnknownIpState::temp_error)
     finding.cause = "a lookup got no answer";
   else
-    finding.cause = policy::cause_text(verdict.state, verdict.iprev);
+    finding.cause = policy::cause_text(verdict.state, *verdict.iprev);
   return finding;
 }
 

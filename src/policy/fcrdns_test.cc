@@ -211,12 +211,12 @@ void expect_right(const Case& expected, const UnknownIpVerdict& verdict, const c
   ASSERT_FALSE(expected.states.empty()) << where;
   EXPECT_NE(std::ranges::find(expected.states, verdict.state), expected.states.end())
       << where << ": " << state_name(verdict.state);
-  EXPECT_EQ(verdict.iprev.confirmed_name, expected.confirmed) << where;
+  EXPECT_EQ(verdict.iprev->confirmed_name, expected.confirmed) << where;
   const bool passes = expected.states.front() == pass;
   const bool undetermined = expected.states.front() == temp_error;
-  EXPECT_EQ(auth::iprev_result_word(verdict.iprev.result), passes         ? "pass"
-                                                           : undetermined ? "temperror"
-                                                                          : "fail")
+  EXPECT_EQ(auth::iprev_result_word(verdict.iprev->result), passes         ? "pass"
+                                                            : undetermined ? "temperror"
+                                                                           : "fail")
       << where;
   const std::string_view code = passes ? "" : undetermined ? "451 4.7.25 " : "450 4.7.25 ";
   EXPECT_EQ(verdict.reply.substr(0, code.size()), code) << where;

@@ -55,20 +55,19 @@ UnknownIpOptions clamped(UnknownIpOptions options) {
 }
 
 /// What a check comes to that could not be made.
-auth::Iprev undetermined(const IpAddress& client) {
-  auth::Iprev iprev;
-  iprev.address = client;
-  iprev.result = auth::IprevResult::temperror;
+std::shared_ptr<const auth::Iprev> undetermined(const IpAddress& client) {
+  auto iprev = std::make_shared<auth::Iprev>();
+  iprev->address = client;
+  iprev->result = auth::IprevResult::temperror;
   return iprev;
 }
 
 /// What is known or being looked up about one address; shared by all its clients.
 struct Entry {
-  Entry(io::Clock& clock, const IpAddress& client, io::Deadline until)
-      : deadline(until), ended(clock) {
-    facts.iprev.address = client;
-  }
+  Entry(io::Clock& clock, const IpAddress& address, io::Deadline until)
+      : client(address), deadline(until), ended(clock) {}
 
+  IpAddress client;
   /// State and lookups; action and enforcement as the options were when the check ended.
   UnknownIpVerdict facts;
   bool done = false;
@@ -109,12 +108,12 @@ class Pending final : public PendingCheck {
       return &shared;
     own_ = std::make_unique<UnknownIpVerdict>();
     own_->state = state;
-    own_->iprev = shared.iprev;
+    own_->iprev = entry_->done ? shared.iprev : undetermined(entry_->client);
     own_->action = action;
     own_->enforced = enforced;
     if (!is_reply(action)) return own_.get();
     own_->case_id = make_case_id(entropy_);
-    own_->reply = refusal_reply(state, own_->iprev, action, options_->reply_style, own_->case_id);
+    own_->reply = refusal_reply(state, *own_->iprev, action, options_->reply_style, own_->case_id);
     return own_.get();
   }
 
@@ -183,15 +182,15 @@ struct UnknownIpCheck::State {
 
   static io::Task<> run(State& state, std::shared_ptr<Entry> entry) {
     auth::Iprev iprev = co_await auth::check_iprev(state.resolver, state.clock, state.lookups,
-                                                   entry->facts.iprev.address, entry->deadline);
+                                                   entry->client, entry->deadline);
     if (entry->done) co_return;
-    state.finish(*entry, std::move(iprev));
+    state.finish(*entry, std::make_shared<const auth::Iprev>(std::move(iprev)));
     state.remember(*entry);
   }
 
   /// The check of this address has ended; its clients resume.
-  void finish(Entry& entry, auth::Iprev iprev) {
-    entry.facts.state = classify(iprev);
+  void finish(Entry& entry, std::shared_ptr<const auth::Iprev> iprev) {
+    entry.facts.state = classify(*iprev);
     entry.facts.iprev = std::move(iprev);
     entry.facts.action = action_for(entry.facts.state, *options);
     entry.facts.enforced = options->mode == UnknownIpMode::enforce;
@@ -201,16 +200,15 @@ struct UnknownIpCheck::State {
 
   [[nodiscard]] Duration time_to_live(const UnknownIpVerdict& facts) const {
     if (facts.state == UnknownIpState::temp_error) return options->undetermined_ttl;
-    const Duration ttl = seconds(facts.iprev.ttl_seconds);
+    const Duration ttl = seconds(facts.iprev->ttl_seconds);
     return std::min(ttl, facts.state == UnknownIpState::pass ? options->positive_ttl_max
                                                              : options->negative_ttl_max);
   }
 
   /// Keeps a result for as long as the DNS allows, and makes room for it.
   void remember(Entry& entry) {
-    const IpAddress client = entry.facts.iprev.address;
     entry.expires = clock.now() + time_to_live(entry.facts);
-    entry.lru = lru.insert(lru.begin(), client);
+    entry.lru = lru.insert(lru.begin(), entry.client);
     entry.in_lru = true;
     while (lru.size() > std::max<std::size_t>(options->cache_entries_max, 1))
       forget(*entries.at(lru.back()));
@@ -266,8 +264,8 @@ std::optional<OverrideDecision> UnknownIpCheck::override_for(
     std::string_view recipient_domain) const {
   const UnknownIpOptions& options = *state_->options;
   if (options.overrides.empty() || verdict.state == UnknownIpState::skipped) return std::nullopt;
-  const Override* rule = options.overrides.find({.client = verdict.iprev.address,
-                                                 .confirmed_name = verdict.iprev.confirmed_name,
+  const Override* rule = options.overrides.find({.client = verdict.iprev->address,
+                                                 .confirmed_name = verdict.iprev->confirmed_name,
                                                  .sender_domain = sender_domain,
                                                  .recipient_domain = recipient_domain,
                                                  .now = state_->clock.wall_now()});
@@ -279,8 +277,8 @@ std::optional<OverrideDecision> UnknownIpCheck::override_for(
     decision.action = Action::reply_451;
   if (!is_reply(decision.action)) return decision;
   decision.case_id = make_case_id(state_->entropy);
-  decision.reply = refusal_reply(verdict.state, verdict.iprev, decision.action, options.reply_style,
-                                 decision.case_id);
+  decision.reply = refusal_reply(verdict.state, *verdict.iprev, decision.action,
+                                 options.reply_style, decision.case_id);
   return decision;
 }
 
@@ -323,6 +321,11 @@ Result<> validate(const UnknownIpOptions& options) {
   if (options.deadline <= Duration::zero() || options.deadline > std::chrono::minutes(2))
     return wrong("deadline must be more than 0 and at most 2m");
   return {};
+}
+
+std::shared_ptr<const auth::Iprev> no_lookups() {
+  static const auto none = std::make_shared<const auth::Iprev>();
+  return none;
 }
 
 UnknownIpState classify(const auth::Iprev& iprev) {

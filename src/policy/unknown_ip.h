@@ -56,12 +56,17 @@ struct UnknownIpOptions {
 /// is never a permanent refusal, so `temp_error` cannot be reply_550.
 Result<> validate(const UnknownIpOptions& options);
 
+/// Of a client that was not looked up.
+std::shared_ptr<const auth::Iprev> no_lookups();
+
 /// What the check found about one client.
 struct UnknownIpVerdict {
   UnknownIpState state = UnknownIpState::skipped;
   std::string
       skipped_because;  ///< "exempt network", "private address", "option off"; for skipped only
-  auth::Iprev iprev;    ///< the lookups behind it
+  /// The lookups behind it. Never null; one object for all clients of one result, so that whoever
+  /// keeps the evidence keeps a pointer.
+  std::shared_ptr<const auth::Iprev> iprev = no_lookups();
   Action action = Action::accept;  ///< what `enforce` does
   bool enforced = false;           ///< false: observe; the action is only recorded
   /// The reply to the peer, without CRLF: "450 4.7.25 ..."; empty unless the action is a reply.

@@ -13,7 +13,7 @@ constexpr std::size_t shown_bytes_max = 256;
 std::string ptr_names(const policy::UnknownIpVerdict* verdict) {
   std::string names;
   if (verdict == nullptr) return names;
-  for (const auto& name : verdict->iprev.names)
+  for (const auto& name : verdict->iprev->names)
     names += (names.empty() ? "" : ",") + printable(name.name, shown_bytes_max);
   return names;
 }
@@ -80,7 +80,7 @@ void log_recipient_refused(Log& log, const RecipientDecision& decision,
 std::string postfix_reject(const RecipientDecision& decision) {
   const bool confirmed =
       decision.verdict != nullptr && decision.verdict->state == policy::UnknownIpState::pass;
-  const std::string name = confirmed ? decision.verdict->iprev.confirmed_name : "unknown";
+  const std::string name = confirmed ? decision.verdict->iprev->confirmed_name : "unknown";
   const std::string reply = decision.reply.text();
   return fmt::format("NOQUEUE: reject: RCPT from {}[{}]: {}; from=<{}> to=<{}> proto={} helo=<{}>",
                      printable(name, shown_bytes_max), decision.client.text(),

@@ -7,8 +7,8 @@
 namespace postern::session {
 
 std::string confirmed_name(const policy::UnknownIpVerdict* verdict) {
-  return verdict != nullptr && verdict->iprev.result == auth::IprevResult::pass
-             ? verdict->iprev.confirmed_name
+  return verdict != nullptr && verdict->iprev->result == auth::IprevResult::pass
+             ? verdict->iprev->confirmed_name
              : std::string();
 }
 
@@ -29,7 +29,7 @@ std::string compose_trace(const TraceFacts& facts) {
     return trace;
   const mail::AuthenticationResult iprev{
       "iprev",
-      std::string(auth::iprev_result_word(facts.verdict->iprev.result)),
+      std::string(auth::iprev_result_word(facts.verdict->iprev->result)),
       received.client_name,
       {{"policy", "iprev", facts.client.text()}}};
   return trace + mail::compose_authentication_results(facts.hostname, {&iprev, 1});
