@@ -129,6 +129,29 @@ io::Task<Iprev> check_iprev(dns::Resolver& resolver, io::Clock& clock, io::TaskG
   co_return iprev;
 }
 
+Dnssec iprev_dnssec(const Iprev& iprev) {
+  if (iprev.secure) return Dnssec::secure;
+  // A result that is determined stands on none of them.
+  if (iprev.result != IprevResult::temperror) return Dnssec::insecure;
+  const bool is_bogus = iprev.ptr_status == dns::Status::bogus ||
+                        std::ranges::any_of(iprev.names, [](const IprevName& name) {
+                          return name.usable && name.status == dns::Status::bogus;
+                        });
+  return is_bogus ? Dnssec::bogus : Dnssec::insecure;
+}
+
+std::string_view dnssec_word(Dnssec dnssec) {
+  switch (dnssec) {
+    case Dnssec::insecure:
+      return "insecure";
+    case Dnssec::secure:
+      return "secure";
+    case Dnssec::bogus:
+      return "bogus";
+  }
+  return "insecure";
+}
+
 std::string_view iprev_result_word(IprevResult result) {
   switch (result) {
     case IprevResult::none:

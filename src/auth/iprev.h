@@ -60,6 +60,13 @@ io::Task<Iprev> check_iprev(dns::Resolver& resolver, io::Clock& clock, io::TaskG
 /// temperror of what is no pass.
 IprevResult result_of(const Iprev& iprev);
 
+/// RFC 4035 section 4.3: what DNSSEC says of the answers that a result stands on. Without a
+/// validating resolver everything is insecure.
+enum class Dnssec : std::uint8_t { insecure, secure, bogus };
+Dnssec iprev_dnssec(const Iprev& iprev);
+/// "insecure", "secure", "bogus".
+std::string_view dnssec_word(Dnssec dnssec);
+
 /// RFC 8601 section 2.7.3: the word for Authentication-Results: "pass", "fail", "temperror".
 std::string_view iprev_result_word(IprevResult result);
 /// What follows the word: `policy.iprev=192.0.2.7 (mail.example.com)`; the comment only for a pass.

@@ -13,4 +13,10 @@ std::string_view action_name(Action action);
   return action >= Action::reply_450;
 }
 
+/// At which step of the session a client is told that it is refused, the earliest first. The
+/// earlier it is, the less is known of the mail that is refused.
+enum class AnswerAt : std::uint8_t { connect, ehlo, mail, rcpt };
+/// "connect", "ehlo", "mail", "rcpt".
+std::string_view answer_at_name(AnswerAt step);
+
 }  // namespace postern::policy

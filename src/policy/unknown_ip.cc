@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <list>
 #include <unordered_map>
+#include <utility>
 
 #include "base/check.h"
 #include "io/notify.h"
 #include "io/task_group.h"
+#include "policy/result_cache.h"
 
 namespace postern::policy {
 namespace {
@@ -62,64 +63,92 @@ std::shared_ptr<const auth::Iprev> undetermined(const IpAddress& client) {
   return iprev;
 }
 
-/// What is known or being looked up about one address; shared by all its clients.
-struct Entry {
-  Entry(io::Clock& clock, const IpAddress& address, io::Deadline until)
+/// The lookups of one address, shared by all clients that wait for them.
+struct Lookup {
+  Lookup(io::Clock& clock, const IpAddress& address, io::Deadline until)
       : client(address), deadline(until), ended(clock) {}
 
   IpAddress client;
-  /// State and lookups; action and enforcement as the options were when the check ended.
-  UnknownIpVerdict facts;
-  bool done = false;
   io::Deadline deadline;
-  SteadyTime expires;  ///< when done
-  std::list<IpAddress>::iterator lru;
-  bool in_lru = false;
+  /// State and lookups; action and enforcement as the options were at the end. nullptr before it.
+  std::shared_ptr<const UnknownIpVerdict> result;
   io::Notify ended;
+};
+
+/// What clients' checks need after the UnknownIpCheck is gone, too.
+struct Common {
+  io::Clock& clock;
+  io::Entropy& entropy;
+  Escalation escalation{UnknownIpCheck::escalation_clients_max};
+};
+
+/// Where a client's verdict comes from: a result that is there, or lookups under way.
+struct Source {
+  std::shared_ptr<const UnknownIpVerdict> result;
+  std::shared_ptr<Lookup> lookup;
 };
 
 class Pending final : public PendingCheck {
  public:
-  Pending(std::shared_ptr<Entry> entry, std::shared_ptr<const UnknownIpOptions> options,
-          io::Entropy& entropy)
-      : entry_(std::move(entry)), options_(std::move(options)), entropy_(entropy) {}
+  Pending(Source source, std::shared_ptr<const UnknownIpOptions> options,
+          std::shared_ptr<Common> common)
+      : source_(std::move(source)), options_(std::move(options)), common_(std::move(common)) {}
 
   io::Task<const UnknownIpVerdict*> verdict() override {
-    // The check ends by itself; the wait's own deadline only guards against a resolver that does
-    // not keep its promise.
-    const auto given_up = io::Deadline::at(entry_->deadline.time() + deadline_grace);
-    while (!entry_->done && co_await entry_->ended.wait(given_up)) {
+    if (const UnknownIpVerdict* decided = ready()) co_return decided;
+    // The lookups end by themselves; the wait's own deadline only guards against a resolver that
+    // does not keep its promise.
+    const auto given_up = io::Deadline::at(source_.lookup->deadline.time() + deadline_grace);
+    while (!source_.lookup->result && co_await source_.lookup->ended.wait(given_up)) {
     }
     co_return ready_or_given_up();
   }
 
   const UnknownIpVerdict* ready() const override {
-    return entry_->done ? ready_or_given_up() : nullptr;
+    return source_.result || source_.lookup->result ? ready_or_given_up() : nullptr;
+  }
+
+  AnswerAt answer_at() const override {
+    return options_->mode == UnknownIpMode::enforce ? options_->answer_at : AnswerAt::rcpt;
   }
 
  private:
   const UnknownIpVerdict* ready_or_given_up() const {
     if (own_) return own_.get();
-    const UnknownIpState state = entry_->done ? entry_->facts.state : UnknownIpState::temp_error;
+    if (!source_.result) source_.result = source_.lookup->result;
+    const UnknownIpVerdict* shared = source_.result.get();
+    const UnknownIpState state = shared == nullptr ? UnknownIpState::temp_error : shared->state;
     const Action action = action_for(state, *options_);
     const bool enforced = options_->mode == UnknownIpMode::enforce;
-    const UnknownIpVerdict& shared = entry_->facts;
-    if (entry_->done && !is_reply(action) && shared.action == action && shared.enforced == enforced)
-      return &shared;
+    if (shared != nullptr && !is_reply(action) && shared->action == action &&
+        shared->enforced == enforced)
+      return shared;
     own_ = std::make_unique<UnknownIpVerdict>();
+    if (shared != nullptr) *own_ = *shared;
+    if (shared == nullptr) own_->iprev = undetermined(source_.lookup->client);
     own_->state = state;
-    own_->iprev = entry_->done ? shared.iprev : undetermined(entry_->client);
     own_->action = action;
     own_->enforced = enforced;
-    if (!is_reply(action)) return own_.get();
-    own_->case_id = make_case_id(entropy_);
-    own_->reply = refusal_reply(state, *own_->iprev, action, options_->reply_style, own_->case_id);
+    if (is_reply(action)) refuse(*own_);
     return own_.get();
   }
 
-  std::shared_ptr<Entry> entry_;
+  void refuse(UnknownIpVerdict& verdict) const {
+    const auth::Iprev& iprev = *verdict.iprev;
+    if (common_->escalation.note(iprev.address, verdict.state, iprev, common_->clock.now(),
+                                 options_->escalation) &&
+        verdict.action != Action::reply_550) {
+      verdict.action = Action::reply_550;
+      verdict.escalated = true;
+    }
+    verdict.case_id = make_case_id(common_->entropy);
+    verdict.reply =
+        refusal_reply(verdict.state, iprev, verdict.action, options_->reply_style, verdict.case_id);
+  }
+
+  mutable Source source_;
   std::shared_ptr<const UnknownIpOptions> options_;
-  io::Entropy& entropy_;
+  std::shared_ptr<Common> common_;
   /// Only where this client's verdict differs from its address's: it has a case id of its own.
   mutable std::unique_ptr<UnknownIpVerdict> own_;
 };
@@ -130,6 +159,7 @@ class Skipped final : public PendingCheck {
   explicit Skipped(std::string because) { verdict_.skipped_because = std::move(because); }
   io::Task<const UnknownIpVerdict*> verdict() override { co_return &verdict_; }
   const UnknownIpVerdict* ready() const override { return &verdict_; }
+  AnswerAt answer_at() const override { return AnswerAt::rcpt; }
 
  private:
   UnknownIpVerdict verdict_;
@@ -140,7 +170,7 @@ class Skipped final : public PendingCheck {
 struct UnknownIpCheck::State {
   State(const io::World& world, dns::Resolver& resolver_used, UnknownIpOptions first)
       : clock(world.clock),
-        entropy(world.entropy),
+        common(std::make_shared<Common>(world.clock, world.entropy)),
         resolver(resolver_used),
         options(std::make_shared<const UnknownIpOptions>(clamped(std::move(first)))),
         checks(world.executor, world.clock, checks_max),
@@ -157,81 +187,61 @@ struct UnknownIpCheck::State {
     return client.is_private() ? private_address : nullptr;
   }
 
-  std::shared_ptr<Entry> entry_for(const IpAddress& client) {
-    const auto found = entries.find(client);
-    if (found != entries.end()) {
-      std::shared_ptr<Entry> entry = found->second;
-      if (!entry->done) return entry;
-      if (clock.now() < entry->expires) {
-        lru.splice(lru.begin(), lru, entry->lru);
-        return entry;
-      }
-      forget(*entry);
-    }
-    return begin(client);
+  Source source_for(const IpAddress& client) {
+    auto [verdict, refresh] = cache.find(client, clock.now());
+    if (verdict && !refresh) return {std::move(verdict), nullptr};
+    const auto found = running.find(client);
+    std::shared_ptr<Lookup> lookup = found != running.end() ? found->second : begin(client);
+    if (verdict) return {std::move(verdict), nullptr};
+    return {nullptr, std::move(lookup)};
   }
 
-  std::shared_ptr<Entry> begin(const IpAddress& client) {
-    auto entry = std::make_shared<Entry>(clock, client, clock.in(options->deadline));
-    if (stopped || !checks.spawn("unknown-IP check", run(*this, entry)))
-      finish(*entry, undetermined(client));
+  std::shared_ptr<Lookup> begin(const IpAddress& client) {
+    auto lookup = std::make_shared<Lookup>(clock, client, clock.in(options->deadline));
+    if (stopped || !checks.spawn("unknown-IP check", run(*this, lookup)))
+      finish(*lookup, undetermined(client));
     else
-      entries.emplace(client, entry);
-    return entry;
+      running.emplace(client, lookup);
+    return lookup;
   }
 
-  static io::Task<> run(State& state, std::shared_ptr<Entry> entry) {
+  static io::Task<> run(State& state, std::shared_ptr<Lookup> lookup) {
     auth::Iprev iprev = co_await auth::check_iprev(state.resolver, state.clock, state.lookups,
-                                                   entry->client, entry->deadline);
-    if (entry->done) co_return;
-    state.finish(*entry, std::make_shared<const auth::Iprev>(std::move(iprev)));
-    state.remember(*entry);
+                                                   lookup->client, lookup->deadline);
+    if (lookup->result) co_return;
+    state.running.erase(lookup->client);
+    state.finish(*lookup, std::make_shared<const auth::Iprev>(std::move(iprev)));
   }
 
-  /// The check of this address has ended; its clients resume.
-  void finish(Entry& entry, std::shared_ptr<const auth::Iprev> iprev) {
-    entry.facts.state = classify(*iprev);
-    entry.facts.iprev = std::move(iprev);
-    entry.facts.action = action_for(entry.facts.state, *options);
-    entry.facts.enforced = options->mode == UnknownIpMode::enforce;
-    entry.done = true;
-    entry.ended.wake_all();
-  }
-
-  [[nodiscard]] Duration time_to_live(const UnknownIpVerdict& facts) const {
-    if (facts.state == UnknownIpState::temp_error) return options->undetermined_ttl;
-    const Duration ttl = seconds(facts.iprev->ttl_seconds);
-    return std::min(ttl, facts.state == UnknownIpState::pass ? options->positive_ttl_max
-                                                             : options->negative_ttl_max);
-  }
-
-  /// Keeps a result for as long as the DNS allows, and makes room for it.
-  void remember(Entry& entry) {
-    entry.expires = clock.now() + time_to_live(entry.facts);
-    entry.lru = lru.insert(lru.begin(), entry.client);
-    entry.in_lru = true;
-    while (lru.size() > std::max<std::size_t>(options->cache_entries_max, 1))
-      forget(*entries.at(lru.back()));
-  }
-
-  /// Its clients may still hold it.
-  void forget(Entry& entry) {
-    CHECK(entry.in_lru);
-    const IpAddress client = *entry.lru;
-    entry.in_lru = false;
-    lru.erase(entry.lru);
-    entries.erase(client);
+  /// The lookups of this address have ended; its clients resume.
+  void finish(Lookup& lookup, std::shared_ptr<const auth::Iprev> iprev) {
+    auto verdict = std::make_shared<UnknownIpVerdict>();
+    verdict->state = classify(*iprev);
+    verdict->iprev = std::move(iprev);
+    verdict->action = action_for(verdict->state, *options);
+    verdict->enforced = options->mode == UnknownIpMode::enforce;
+    const SteadyTime now = clock.now();
+    // Refusals count when they are given; what ends them counts when it is seen.
+    if (verdict->state == UnknownIpState::pass)
+      common->escalation.note(lookup.client, verdict->state, *verdict->iprev, now, {});
+    lookup.result = cache.put(lookup.client, std::move(verdict), now,
+                              {.entries_max = options->cache_entries_max,
+                               .positive_ttl_max = options->positive_ttl_max,
+                               .negative_ttl_max = options->negative_ttl_max,
+                               .undetermined_ttl = options->undetermined_ttl,
+                               .stale_max = options->stale_max});
+    lookup.ended.wake_all();
   }
 
   io::Clock& clock;
-  io::Entropy& entropy;
+  std::shared_ptr<Common> common;
   dns::Resolver& resolver;
   std::shared_ptr<const UnknownIpOptions> options;
   bool stopped = false;
   io::TaskGroup checks;
   io::TaskGroup lookups;
-  std::unordered_map<IpAddress, std::shared_ptr<Entry>> entries;
-  std::list<IpAddress> lru;  ///< of the results that are done, the last used first
+  ResultCache cache;
+  std::unordered_map<IpAddress, std::shared_ptr<Lookup>> running;
 
   std::shared_ptr<PendingCheck> off = std::make_shared<Skipped>("option off");
   std::shared_ptr<PendingCheck> exempt = std::make_shared<Skipped>("exempt network");
@@ -248,7 +258,7 @@ UnknownIpCheck::~UnknownIpCheck() = default;
 
 std::shared_ptr<PendingCheck> UnknownIpCheck::start(const IpAddress& client) {
   if (auto skipped = state_->skip(client)) return skipped;
-  return std::make_shared<Pending>(state_->entry_for(client), state_->options, state_->entropy);
+  return std::make_shared<Pending>(state_->source_for(client), state_->options, state_->common);
 }
 
 void UnknownIpCheck::set_options(UnknownIpOptions options) {
@@ -273,10 +283,12 @@ std::optional<OverrideDecision> UnknownIpCheck::override_for(
   OverrideDecision decision;
   decision.name = rule->name();
   decision.action = rule->action;
-  if (verdict.state == UnknownIpState::temp_error && rule->action == Action::reply_550)
+  // A name that was confirmed before is no certain evidence either.
+  if ((verdict.state == UnknownIpState::temp_error || verdict.stale) &&
+      rule->action == Action::reply_550)
     decision.action = Action::reply_451;
   if (!is_reply(decision.action)) return decision;
-  decision.case_id = make_case_id(state_->entropy);
+  decision.case_id = make_case_id(state_->common->entropy);
   decision.reply = refusal_reply(verdict.state, *verdict.iprev, decision.action,
                                  options.reply_style, decision.case_id);
   return decision;
@@ -284,11 +296,9 @@ std::optional<OverrideDecision> UnknownIpCheck::override_for(
 
 io::Task<> UnknownIpCheck::stop() {
   state_->stopped = true;
-  const auto entries = std::move(state_->entries);
-  state_->entries.clear();
-  state_->lru.clear();
-  for (const auto& [client, entry] : entries)
-    if (!entry->done) state_->finish(*entry, undetermined(client));
+  state_->cache.clear();
+  const auto running = std::exchange(state_->running, {});
+  for (const auto& [client, lookup] : running) state_->finish(*lookup, undetermined(client));
   co_await state_->checks.join();
   co_await state_->lookups.join();
 }
@@ -303,7 +313,7 @@ const UnknownIpVerdict& UnknownIpCheck::authenticated() {
 }
 
 std::size_t UnknownIpCheck::cached() const {
-  return state_->lru.size();
+  return state_->cache.size();
 }
 
 std::size_t UnknownIpCheck::under_way() const {
@@ -320,6 +330,8 @@ Result<> validate(const UnknownIpOptions& options) {
         "refusal; use accept, tag, 450 or 451");
   if (options.deadline <= Duration::zero() || options.deadline > std::chrono::minutes(2))
     return wrong("deadline must be more than 0 and at most 2m");
+  if (options.stale_max < Duration::zero() || options.stale_max > std::chrono::hours(7 * 24))
+    return wrong("stale_max must be at most 7d");
   return {};
 }
 
@@ -347,6 +359,11 @@ std::string_view state_name(UnknownIpState state) {
 std::string_view action_name(Action action) {
   static constexpr std::array<std::string_view, 5> names{"accept", "tag", "450", "451", "550"};
   return names.at(static_cast<std::size_t>(action));
+}
+
+std::string_view answer_at_name(AnswerAt step) {
+  static constexpr std::array<std::string_view, 4> names{"connect", "ehlo", "mail", "rcpt"};
+  return names.at(static_cast<std::size_t>(step));
 }
 
 }  // namespace postern::policy

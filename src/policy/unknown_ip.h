@@ -14,6 +14,7 @@
 #include "dns/resolver.h"
 #include "io/world.h"
 #include "policy/action.h"
+#include "policy/escalation.h"
 #include "policy/overrides.h"
 
 namespace postern::policy {
@@ -39,6 +40,7 @@ struct UnknownIpOptions {
   UnknownIpMode mode = UnknownIpMode::observe;
   ReplyStyle reply_style = ReplyStyle::postern;
   Duration deadline = std::chrono::seconds(8);
+  AnswerAt answer_at = AnswerAt::rcpt;
   bool check_private = false;
   std::vector<IpNetwork> exempt_networks;
   Action no_ptr = Action::reply_450;
@@ -47,6 +49,9 @@ struct UnknownIpOptions {
   Action mismatch = Action::reply_450;
   Action temp_error = Action::reply_451;  ///< never reply_550: see validate()
   Overrides overrides;
+  EscalationOptions escalation;
+  /// How long after its time a pass stands in for a lookup without an answer; 0: never.
+  Duration stale_max = std::chrono::hours(24);
   std::size_t cache_entries_max = 100'000;
   Duration negative_ttl_max = std::chrono::minutes(5);
   Duration undetermined_ttl = std::chrono::seconds(5);
@@ -69,6 +74,8 @@ struct UnknownIpVerdict {
   std::shared_ptr<const auth::Iprev> iprev = no_lookups();
   Action action = Action::accept;  ///< what `enforce` does
   bool enforced = false;           ///< false: observe; the action is only recorded
+  bool stale = false;              ///< a pass of before, since the DNS gives no answer now
+  bool escalated = false;  ///< the action is permanent since the DNS has said so for so long
   /// The reply to the peer, without CRLF: "450 4.7.25 ..."; empty unless the action is a reply.
   std::string reply;
   std::string case_id;  ///< stands in the reply and in the log; empty when nothing is refused
@@ -92,11 +99,15 @@ class PendingCheck {
   virtual io::Task<const UnknownIpVerdict*> verdict() = 0;
   /// The verdict when it is there already, else nullptr.
   [[nodiscard]] virtual const UnknownIpVerdict* ready() const = 0;
+  /// Where a refusal is answered. What is not enforced is recorded at RCPT, where everything is
+  /// known of the mail, so that nothing waits for the verdict before.
+  [[nodiscard]] virtual AnswerAt answer_at() const = 0;
 };
 
 /// The option "Reject unknown IP address". One for each shard; results are cached by address, and
 /// lookups for one address under way at the same time are one lookup. Bounds: cache_entries_max
-/// results, checks_max checks under way (beyond it a check ends as temp_error at once).
+/// results, checks_max checks under way (beyond it a check ends as temp_error at once),
+/// escalation_clients_max clients whose refusals are counted.
 class UnknownIpCheck {
  public:
   /// A temp_error action of reply_550 becomes reply_451; the configuration refuses it by
@@ -128,6 +139,7 @@ class UnknownIpCheck {
   [[nodiscard]] std::size_t under_way() const;
 
   static constexpr std::size_t checks_max = 20'000;
+  static constexpr std::size_t escalation_clients_max = 100'000;
 
  private:
   struct State;
@@ -143,5 +155,8 @@ std::string cause_text(UnknownIpState state, const auth::Iprev& iprev);
 /// ASCII. `action` is one of the replies.
 std::string refusal_reply(UnknownIpState state, const auth::Iprev& iprev, Action action,
                           ReplyStyle style, std::string_view case_id);
+/// RFC 5321 section 3.1: the same refusal in place of the greeting: 421 when it is temporary, 554
+/// when it is permanent.
+std::string greeting_refusal(std::string_view reply);
 
 }  // namespace postern::policy

@@ -103,4 +103,9 @@ std::string refusal_reply(UnknownIpState state, const auth::Iprev& iprev, Action
   return reply;
 }
 
+std::string greeting_refusal(std::string_view reply) {
+  CHECK(reply.size() > 3);
+  return (reply.front() == '5' ? "554" : "421") + std::string(reply.substr(3));
+}
+
 }  // namespace postern::policy
