@@ -4,30 +4,130 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace postern::ledger {
 namespace {
 
 using namespace std::chrono_literals;
 
+/// Attempts this near to each other are one: a server asks all hosts of a domain in turn, from its
+/// IPv6 and its IPv4 address. Nobody's first wait is as short.
+constexpr Duration round_time = 30s;
 /// A server that keeps mail tries a second time long before this is over.
 constexpr Duration second_attempt_wait_max = 4h;
+/// How much later than it should a server may be: it was restarted, or its queue is long.
+constexpr Duration lateness = 1h;
+/// A server that was silent for longer than its waits may have been away itself for so long.
+constexpr Duration absence_max = 24h;
+/// Who is less probable than this is not reckoned with.
+constexpr double probability_min = 0.02;
 
-/// How long a server of this profile may be silent now, generously: it may have been restarted, or
-/// one attempt may have gone to another of our hosts.
-Duration silence_allowed(const Deferral& deferral, const upstream::Profile& profile) {
-  return profile.wait_after(deferral.attempts_count) * 2 + 1h;
+// "mail-wm1-f50.google.com" -> "google.com"; empty when that says nothing: "localhost.localdomain",
+// "[192.0.2.1]".
+std::string_view domain_of_name(std::string_view name) {
+  const bool literal =
+      name.starts_with('[') || name.empty() || (name.back() >= '0' && name.back() <= '9');
+  const auto dot = name.find('.');
+  if (literal || dot == std::string_view::npos) return {};
+  const std::string_view domain = name.substr(dot + 1);
+  return domain.contains('.') ? domain : std::string_view{};
 }
 
-Outcome outcome_of(const Deferral& deferral, WallTime now, const upstream::Profile& profile) {
-  if (deferral.accepted) return Outcome::recovered;
+/// Whether two names that were given in EHLO are of one server, or of one pool.
+bool same_names(std::string_view a, std::string_view b) {
+  if (a.empty() || b.empty()) return false;
+  if (equal_ignoring_case(a, b)) return true;
+  const std::string_view domain = domain_of_name(a);
+  return !domain.empty() && equal_ignoring_case(domain, domain_of_name(b));
+}
+
+/// The longest wait between its attempts that was seen, of those whose times are not kept the
+/// average.
+Duration longest_wait_seen(const Deferral& deferral) {
+  Duration longest{};
+  for (std::size_t i = 1; i < deferral.attempts.size(); ++i)
+    longest = std::max(longest, deferral.attempts[i] - deferral.attempts[i - 1]);
+  const auto more = static_cast<std::int64_t>(deferral.attempts_count) -
+                    static_cast<std::int64_t>(deferral.attempts.size());
+  if (more > 0)
+    longest = std::max(longest, (deferral.last_attempt - deferral.attempts.back()) / more);
+  return longest;
+}
+
+/// How long it may be silent now without having given up, whichever of the probable profiles it is
+/// of, and also when its waits are nobody's: waits grow twofold at the most.
+Duration silence_allowed(const Deferral& deferral,
+                         const std::vector<upstream::Candidate>& candidates) {
+  Duration wait = longest_wait_seen(deferral);
+  for (const upstream::Candidate& candidate : candidates)
+    if (candidate.probability >= probability_min)
+      wait = std::max(wait, candidate.profile->wait_after(deferral.attempts_count));
+  return wait * 2 + lateness;
+}
+
+Duration second_attempt_allowed(const upstream::Profiles& profiles) {
+  Duration wait = second_attempt_wait_max;
+  for (const upstream::Profile& profile : profiles.all)
+    wait = std::max(wait, profile.wait_after(1) * 2 + lateness);
+  return wait;
+}
+
+// What comes after a delivery has ended is another message's, although it is the same two people's.
+bool is_over(const Deferral& deferral, WallTime now, const upstream::Profiles& profiles) {
   const Duration silent = now - deferral.last_attempt;
-  if (deferral.attempts_count == 1)
-    return silent > second_attempt_wait_max ? Outcome::never_retried : Outcome::retrying;
-  return silent > silence_allowed(deferral, profile) ? Outcome::given_up : Outcome::retrying;
+  if (silent <= lateness) return false;
+  const Assessment assessment = assess(deferral, now, profiles);
+  if (assessment.outcome == Outcome::retrying) return false;
+  const upstream::Forecast& forecast = assessment.forecast;
+  return silent > absence_max || now > forecast.gives_up + forecast.retry_interval + lateness;
 }
 
 }  // namespace
+
+bool belongs_to(const Deferral& deferral, const Attempt& attempt,
+                const upstream::Profiles& profiles) {
+  if (!equal_ignoring_case(deferral.recipient, attempt.recipient) ||
+      !equal_ignoring_case(deferral.sender, attempt.sender))
+    return false;
+  const IpNetwork network = network_of(attempt.client);
+  // Large senders try again from elsewhere. The same people's mail that comes from elsewhere and is
+  // taken is most likely the same mail; reports, which all have the null reverse path, are not.
+  const bool same_server =
+      (attempt.accepted && !attempt.sender.empty()) || same_names(deferral.helo, attempt.helo) ||
+      std::ranges::any_of(deferral.addresses,
+                          [&](const IpAddress& known) { return network.contains(known); });
+  return same_server && !is_over(deferral, attempt.time, profiles);
+}
+
+void note(Deferral& deferral, const Attempt& attempt) {
+  if (attempt.accepted) {
+    deferral.accepted = attempt.time;
+    deferral.accepted_from = attempt.client;
+    return;
+  }
+  const bool known =
+      std::ranges::find(deferral.addresses, attempt.client) != deferral.addresses.end();
+  if (!known && deferral.addresses.size() < Deferral::addresses_kept)
+    deferral.addresses.push_back(attempt.client);
+  const bool first = deferral.attempts_count == 0;
+  if (!first && std::chrono::abs(attempt.time - deferral.last_attempt) <= round_time) return;
+  ++deferral.attempts_count;
+  deferral.last_attempt = first ? attempt.time : std::max(deferral.last_attempt, attempt.time);
+  if (deferral.attempts.size() < Deferral::attempts_kept)
+    deferral.attempts.insert(std::ranges::upper_bound(deferral.attempts, attempt.time),
+                             attempt.time);
+}
+
+Deferral deferral_of(const Attempt& first) {
+  CHECK(!first.accepted);
+  Deferral deferral;
+  deferral.sender = first.sender;
+  deferral.recipient = first.recipient;
+  deferral.helo = first.helo;
+  note(deferral, first);
+  return deferral;
+}
 
 std::string_view outcome_name(Outcome outcome) {
   switch (outcome) {
@@ -45,12 +145,20 @@ std::string_view outcome_name(Outcome outcome) {
 
 Assessment assess(const Deferral& deferral, WallTime now, const upstream::Profiles& profiles) {
   CHECK(!deferral.attempts.empty() && !profiles.all.empty());
+  const auto candidates =
+      upstream::recognize({deferral.attempts, deferral.helo, deferral.last_attempt}, profiles);
   Assessment assessment;
-  assessment.upstream = upstream::recognize({deferral.attempts, deferral.helo}, profiles).front();
-  const upstream::Profile& profile = *assessment.upstream.profile;
-  assessment.outcome = outcome_of(deferral, now, profile);
+  assessment.upstream = candidates.front();
   assessment.forecast = upstream::forecast(deferral.attempts.front(), deferral.last_attempt,
-                                           deferral.attempts_count, profile);
+                                           deferral.attempts_count, *assessment.upstream.profile);
+  const Duration silent = now - deferral.last_attempt;
+  if (deferral.accepted)
+    assessment.outcome = Outcome::recovered;
+  else if (deferral.attempts_count == 1)
+    assessment.outcome =
+        silent > second_attempt_allowed(profiles) ? Outcome::never_retried : Outcome::retrying;
+  else if (silent > silence_allowed(deferral, candidates))
+    assessment.outcome = Outcome::given_up;
   return assessment;
 }
 

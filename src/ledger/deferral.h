@@ -23,7 +23,7 @@ struct Attempt {
 };
 
 /// A delivery that was answered 4xx, with all attempts that seem to belong to it: the same sender
-/// and recipient, from the same network or with the same HELO.
+/// and recipient, from the same network or with names of one domain in EHLO.
 struct Deferral {
   static constexpr std::size_t attempts_kept = upstream::intervals_max + 1;
   static constexpr std::size_t addresses_kept = 16;
@@ -33,7 +33,7 @@ struct Deferral {
   std::string helo;                  ///< of the first attempt
   std::vector<IpAddress> addresses;  ///< that tried, without repetition; the first `addresses_kept`
   std::vector<WallTime> attempts;    ///< refused; the first `attempts_kept`
-  std::uint32_t attempts_count = 0;  ///< refused
+  std::uint32_t attempts_count = 0;  ///< refused; all of one moment count as one
   WallTime last_attempt;             ///< refused
   std::optional<WallTime> accepted;
   IpAddress accepted_from;  ///< when accepted
@@ -56,6 +56,17 @@ struct Assessment {
 
 /// `now`: until when attempts would have been seen.
 Assessment assess(const Deferral& deferral, WallTime now, const upstream::Profiles& profiles);
+
+/// Whether the attempt is likely one of the same delivery, which had not come to its end before. To
+/// be asked of those that were not accepted yet, the newest first: of two messages under way
+/// between the same two nobody can tell the attempts apart.
+bool belongs_to(const Deferral& deferral, const Attempt& attempt,
+                const upstream::Profiles& profiles);
+/// Adds an attempt that belongs to it; seconds after the last one it is a part of that one.
+/// Attempts may come out of order.
+void note(Deferral& deferral, const Attempt& attempt);
+/// What a refused attempt begins that belongs to none.
+Deferral deferral_of(const Attempt& first);
 
 /// Who shares an address's fate: 192.0.2.0/24, or the /64 of an IPv6 address.
 IpNetwork network_of(const IpAddress& address);

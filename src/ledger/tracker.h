@@ -18,6 +18,10 @@ class Tracker {
  public:
   static constexpr std::size_t deferrals_max = 1'000'000;
 
+  /// `profiles` outlives it.
+  explicit Tracker(const upstream::Profiles& profiles = upstream::shipped_profiles_read())
+      : profiles_(profiles) {}
+
   /// A refusal begins a deferral or belongs to one; an acceptance ends one, or means nothing. An
   /// attempt that would be one deferral too many is counted and forgotten.
   void add(const Attempt& attempt);
@@ -30,6 +34,7 @@ class Tracker {
   Deferral* find(const Attempt& attempt);
   void begin(const Attempt& attempt);
 
+  const upstream::Profiles& profiles_;
   std::vector<Deferral> deferrals_;
   /// Those that were not accepted yet, by the hash of sender and recipient.
   std::unordered_multimap<std::size_t, std::size_t> open_;

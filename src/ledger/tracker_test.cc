@@ -60,6 +60,46 @@ TEST(Tracker, AnotherNetworkWithTheSameNameToo) {
   EXPECT_EQ(tracked({first, nameless}).deferrals().size(), 2U) << "no name is no common name";
 }
 
+TEST(Tracker, NamesOfOnePoolBelongTogether) {
+  struct Case {
+    const char* first;
+    const char* second;
+    std::size_t deferrals;
+    const char* why;
+  };
+  for (const Case& one : {
+           Case{"mail-wm1-f50.google.com", "mail-lf1-f41.GOOGLE.com", 1, "one pool"},
+           {"mail.example.com", "mail.example.org", 2, "other domains"},
+           {"mx.localdomain", "mail.localdomain", 2, "a domain of one label is nobody's"},
+           {"example.com", "example.org", 2, "nor is a top-level domain"},
+           {"[192.0.2.1]", "[198.0.2.1]", 2, "addresses have no domain"},
+           {"192.0.2.1", "198.0.2.1", 2, "nor without brackets"},
+       }) {
+    Attempt first = attempt(0s, "192.0.2.1");
+    first.helo = one.first;
+    Attempt second = attempt(5min, "198.51.100.1");
+    second.helo = one.second;
+    EXPECT_EQ(tracked({first, second}).deferrals().size(), one.deferrals) << one.why;
+  }
+}
+
+TEST(Tracker, AttemptsOfOneMomentAreOne) {
+  // A message that is offered to two of our addresses each time, from two of its own.
+  std::vector<Attempt> attempts;
+  for (const Duration after : {0s, 300s, 600s, 1200s}) {
+    attempts.push_back(attempt(after, "2001:db8::1"));
+    attempts.push_back(attempt(after + 2s, "192.0.2.1"));
+  }
+  const Tracker tracker = tracked(attempts);
+  ASSERT_EQ(tracker.deferrals().size(), 1U);
+  const Deferral& deferral = tracker.deferrals()[0];
+  EXPECT_EQ(deferral.attempts_count, 4U);
+  EXPECT_EQ(deferral.last_attempt, noon + 1200s);
+  EXPECT_EQ(deferral.addresses.size(), 2U);
+  EXPECT_EQ(assess(deferral, noon + 1h, upstream::shipped_profiles_read()).upstream.profile->name,
+            "postfix");
+}
+
 TEST(Tracker, AcceptedLaterHasRecovered) {
   const Tracker tracker = tracked(
       {attempt(0s, "192.0.2.1"), attempt(5min, "192.0.2.1"), attempt(2h, "203.0.113.9", true)});
@@ -89,10 +129,57 @@ TEST(Tracker, TheNextMailIsAnotherDeferral) {
   EXPECT_TRUE(tracked({attempt(0s, "192.0.2.1", true)}).deferrals().empty());
 }
 
-TEST(Tracker, SilenceBeyondItsWaitsIsGivingUp) {
+std::vector<Attempt> attempts_of(std::string_view profile, Duration begin = {}) {
   std::vector<Attempt> attempts;
-  const upstream::Profile& postfix = *upstream::shipped_profiles_read().find("postfix");
-  for (const Duration after : postfix.attempts()) attempts.push_back(attempt(after, "192.0.2.1"));
+  for (const Duration after : upstream::shipped_profiles_read().find(profile)->attempts())
+    attempts.push_back(attempt(begin + after, "192.0.2.1"));
+  return attempts;
+}
+
+TEST(Tracker, WhatComesAfterTheEndIsAnotherMail) {
+  const std::vector<Attempt> first = attempts_of("exchange");
+  for (const auto& [again, deferrals, why] : {
+           std::tuple{Duration(24h * 2 + 30min), 1U, "it may be late"},
+           std::tuple{Duration(24h * 2 + 5h), 2U, "its user was told, and has sent it once more"},
+           std::tuple{Duration(24h * 5), 2U, "long after"},
+       })
+    for (const bool accepted : {false, true}) {
+      Tracker tracker = tracked(first);
+      tracker.add(attempt(again, "192.0.2.1", accepted));
+      const bool other = deferrals == 2;
+      EXPECT_EQ(tracker.deferrals().size(), accepted ? 1U : deferrals) << why;
+      EXPECT_EQ(tracker.deferrals()[0].accepted.has_value(), accepted && !other) << why;
+      EXPECT_EQ(
+          assess(tracker.deferrals()[0], noon + again + 1min, upstream::shipped_profiles_read())
+              .outcome,
+          other      ? Outcome::given_up
+          : accepted ? Outcome::recovered
+                     : Outcome::retrying)
+          << why;
+    }
+}
+
+TEST(Tracker, WhoComesBackAfterAnOutageHasNotGivenUp) {
+  const Tracker tracker = tracked({attempt(0s, "192.0.2.1"), attempt(5min, "192.0.2.1"),
+                                   attempt(14h, "192.0.2.1"), attempt(15h, "192.0.2.1")});
+  ASSERT_EQ(tracker.deferrals().size(), 1U);
+  EXPECT_EQ(outcome(tracker, 24h), Outcome::retrying) << "it has been away for longer";
+  EXPECT_EQ(tracked({attempt(0s, "192.0.2.1"), attempt(12h, "192.0.2.1")}).deferrals().size(), 1U)
+      << "a slow second attempt";
+}
+
+TEST(Tracker, WaitsThatGrowTwofoldAreNobodysAndNoGivingUp) {
+  std::vector<Attempt> attempts{attempt(0s, "192.0.2.1")};
+  Duration wait = 30min;
+  for (int i = 0; i < 6; ++i, wait *= 2) {
+    EXPECT_EQ(outcome(tracked(attempts), attempts.back().time - noon + wait), Outcome::retrying)
+        << i;
+    attempts.push_back(attempt(attempts.back().time - noon + wait, "192.0.2.1"));
+  }
+}
+
+TEST(Tracker, SilenceBeyondItsWaitsIsGivingUp) {
+  const std::vector<Attempt> attempts = attempts_of("postfix");
   const Tracker tracker = tracked(attempts);
   const Deferral& deferral = tracker.deferrals().at(0);
   EXPECT_EQ(deferral.attempts_count, attempts.size());

@@ -18,18 +18,25 @@ double in_seconds(Duration duration) {
 
 /// How far an interval is from the wait that it should be, in standard deviations.
 double deviation(Duration seen, Duration wanted) {
-  constexpr double spread = 0.15;        // of the wait: servers draw their waits, and are busy
   constexpr double seconds_always = 20;  // connecting, and waiting for the answer
-  constexpr double lateness = 0.5;       // a queue that is run every few minutes is late, not early
+  constexpr double early = 0.07;         // of the wait: few servers draw theirs
+  constexpr double late = 0.3;           // many run their queue every few minutes, and are busy
+  constexpr double always_late = 2;      // and those seconds come twice over
   const double wait = in_seconds(wanted);
-  const double off = (in_seconds(seen) - wait) / (spread * wait + seconds_always);
-  return off > 0 ? lateness * off : off;
+  const double off = in_seconds(seen) - wait;
+  return off < 0 ? off / (early * wait + seconds_always)
+                 : off / (late * wait + always_late * seconds_always);
 }
 
-/// The logarithm of how likely the intervals are, up to a constant.
-double likelihood(const std::vector<WallTime>& attempts, const Profile& profile) {
+/// The logarithm of how likely the attempts are, up to a constant.
+double likelihood(const Habits& habits, const Profile& profile) {
   constexpr double worst = 16;  // one odd interval does not rule a profile out
+  const std::vector<WallTime>& attempts = habits.attempts;
+  if (attempts.empty()) return 0;
   double sum = 0;
+  // It tries again after it should have given up: perhaps it is set to another time.
+  const WallTime seen_until = std::max(attempts.back(), habits.last);
+  if (seen_until > attempts.front() + profile.give_up + profile.then + 1h) sum -= worst;
   const std::size_t last = std::min(attempts.size(), intervals_max + 1);
   for (std::size_t i = 1; i < last; ++i) {
     const Duration wanted = profile.wait_after(i);
@@ -67,7 +74,7 @@ std::vector<Candidate> recognize(const Habits& habits, const Profiles& profiles)
   std::vector<Candidate> candidates;
   double best = -std::numeric_limits<double>::infinity();
   for (const Profile& profile : profiles.all) {
-    const double weight = std::log(prior(profile, helo)) + likelihood(habits.attempts, profile);
+    const double weight = std::log(prior(profile, helo)) + likelihood(habits, profile);
     candidates.push_back({&profile, weight});
     best = std::max(best, weight);
   }
@@ -86,8 +93,12 @@ Forecast forecast(WallTime first, WallTime last, std::size_t attempts, const Pro
   Forecast forecast;
   forecast.gives_up = first + profile.give_up;
   forecast.retry_interval = profile.wait_after(attempts);
-  forecast.next_attempt =
-      std::min(last + forecast.retry_interval, std::max(forecast.gives_up, last));
+  // It still tries: it looks at the message's age only then, or is set to another time than its
+  // product is shipped with.
+  if (last > forecast.gives_up + forecast.retry_interval)
+    forecast.gives_up = last + forecast.retry_interval;
+  forecast.gives_up = std::max(forecast.gives_up, last);
+  forecast.next_attempt = std::min(last + forecast.retry_interval, forecast.gives_up);
   if (profile.reports) forecast.first_sign = first + profile.first_sign();
   return forecast;
 }

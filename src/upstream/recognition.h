@@ -14,6 +14,7 @@ namespace postern::upstream {
 struct Habits {
   std::vector<WallTime> attempts;  ///< of the one message, ascending; the first is its first
   std::string helo;                ///< the name in its EHLO, or empty
+  WallTime last{};                 ///< the last attempt, when it is later than all of these
 };
 
 /// One profile and how well it explains the habits.

@@ -55,6 +55,37 @@ TEST(Recognition, WhatIsForecastIsWithinOneInterval) {
   }
 }
 
+TEST(Recognition, WhoIsLateIsKnownAllTheSame) {
+  // A queue that is run now and then: each wait is longer, by up to its half or five minutes.
+  for (const Profile& profile : profiles().all) {
+    if (is_twin(profile) || profile.name == "spam_tool") continue;
+    for (const Duration late_max : {Duration(20s), Duration(1min), Duration(5min)}) {
+      std::vector<WallTime> attempts{noon};
+      for (std::size_t i = 1; i < 5; ++i) {
+        const Duration wait = profile.wait_after(i);
+        const Duration late = std::min<Duration>(late_max, wait / 2) * ((i * 5 + 2) % 4) / 3;
+        attempts.push_back(attempts.back() + wait + late);
+      }
+      EXPECT_EQ(recognized(attempts), profile.name) << format_duration(late_max);
+    }
+  }
+}
+
+TEST(Recognition, WhoTriesForLongerIsAnotherOrSetToAnotherTime) {
+  const Profile& qmail = *profiles().find("qmail");
+  const auto five = attempts_of(qmail, 5);
+  EXPECT_EQ(recognize({five, {}, five.back()}, profiles()).front().profile->name, "qmail");
+  const Profile& postfix = *profiles().find("postfix");
+  const auto twelve = attempts_of(postfix, 12);
+  EXPECT_EQ(recognize({twelve, {}, noon + 9 * 24h}, profiles()).front().profile->name, "postfix")
+      << "nobody else has these waits";
+  const WallTime late = noon + 9 * 24h;
+  EXPECT_EQ(forecast(noon, late, 190, postfix).gives_up, late + postfix.then);
+  EXPECT_EQ(forecast(noon, noon + postfix.give_up + 1s, 113, postfix).gives_up,
+            noon + postfix.give_up + 1s)
+      << "the last attempt itself";
+}
+
 TEST(Recognition, AName) {
   EXPECT_EQ(recognized({noon}, "EUR01-HE1-obe.outbound.protection.outlook.com"), "exchange_online");
   EXPECT_EQ(recognized({noon}, "mail-wm1-f50.google.com"), "gmail");
