@@ -37,6 +37,12 @@ std::unexpected<Error> failure(sqlite3* database) {
 
 }  // namespace
 
+WallTime stored_time(std::int64_t milliseconds) {
+  constexpr std::chrono::milliseconds latest = std::chrono::days(84'006);  // 2200-01-01
+  return WallTime(
+      std::clamp(std::chrono::milliseconds(milliseconds), std::chrono::milliseconds(0), latest));
+}
+
 // --- Statement
 
 void Statement::Finalize::operator()(sqlite3_stmt* statement) const {
@@ -111,7 +117,7 @@ bool Statement::is_null(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
 }
 WallTime Statement::time(int column) const {
-  return WallTime(std::chrono::milliseconds(integer(column)));
+  return stored_time(integer(column));
 }
 IpAddress Statement::address(int column) const {
   std::array<std::uint8_t, 16> bytes{};

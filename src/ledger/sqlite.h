@@ -15,6 +15,10 @@ struct sqlite3_stmt;
 
 namespace postern::ledger {
 
+/// A column's time: milliseconds since 1970; one that cannot have been written becomes the nearest
+/// that can.
+WallTime stored_time(std::int64_t milliseconds);
+
 /// One statement, compiled once and run again and again. Must not outlive its Database.
 class Statement {
  public:
