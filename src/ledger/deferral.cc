@@ -23,25 +23,6 @@ constexpr Duration absence_max = 24h;
 /// Who is less probable than this is not reckoned with.
 constexpr double probability_min = 0.02;
 
-// "mail-wm1-f50.google.com" -> "google.com"; empty when that says nothing: "localhost.localdomain",
-// "[192.0.2.1]".
-std::string_view domain_of_name(std::string_view name) {
-  const bool literal =
-      name.starts_with('[') || name.empty() || (name.back() >= '0' && name.back() <= '9');
-  const auto dot = name.find('.');
-  if (literal || dot == std::string_view::npos) return {};
-  const std::string_view domain = name.substr(dot + 1);
-  return domain.contains('.') ? domain : std::string_view{};
-}
-
-/// Whether two names that were given in EHLO are of one server, or of one pool.
-bool same_names(std::string_view a, std::string_view b) {
-  if (a.empty() || b.empty()) return false;
-  if (equal_ignoring_case(a, b)) return true;
-  const std::string_view domain = domain_of_name(a);
-  return !domain.empty() && equal_ignoring_case(domain, domain_of_name(b));
-}
-
 /// The longest wait between its attempts that was seen, of those whose times are not kept the
 /// average.
 Duration longest_wait_seen(const Deferral& deferral) {
@@ -93,10 +74,12 @@ bool belongs_to(const Deferral& deferral, const Attempt& attempt,
   const IpNetwork network = network_of(attempt.client);
   // Large senders try again from elsewhere. The same people's mail that comes from elsewhere and is
   // taken is most likely the same mail; reports, which all have the null reverse path, are not.
-  const bool same_server =
-      (attempt.accepted && !attempt.sender.empty()) || same_names(deferral.helo, attempt.helo) ||
-      std::ranges::any_of(deferral.addresses,
-                          [&](const IpAddress& known) { return network.contains(known); });
+  const bool same_server = (attempt.accepted && !attempt.sender.empty()) ||
+                           (!attempt.helo.empty() &&
+                            equal_ignoring_case(pool_of(deferral.helo), pool_of(attempt.helo))) ||
+                           std::ranges::any_of(deferral.addresses, [&](const IpAddress& known) {
+                             return network.contains(known);
+                           });
   return same_server && !is_over(deferral, attempt.time, profiles);
 }
 
@@ -160,6 +143,15 @@ Assessment assess(const Deferral& deferral, WallTime now, const upstream::Profil
   else if (silent > silence_allowed(deferral, candidates))
     assessment.outcome = Outcome::given_up;
   return assessment;
+}
+
+std::string_view pool_of(std::string_view helo) {
+  const bool literal =
+      helo.starts_with('[') || (!helo.empty() && helo.back() >= '0' && helo.back() <= '9');
+  const auto dot = helo.find('.');
+  if (literal || dot == std::string_view::npos) return helo;
+  const std::string_view domain = helo.substr(dot + 1);
+  return domain.contains('.') ? domain : helo;
 }
 
 IpNetwork network_of(const IpAddress& address) {

@@ -68,6 +68,11 @@ void note(Deferral& deferral, const Attempt& attempt);
 /// What a refused attempt begins that belongs to none.
 Deferral deferral_of(const Attempt& first);
 
+/// What the names that the servers of one pool give in EHLO have in common: "google.com" of
+/// "mail-wm1-f50.google.com"; the whole name when that would be a top-level domain or no domain at
+/// all ("example.com", "[192.0.2.1]"). Into `helo`, its case left as it is.
+std::string_view pool_of(std::string_view helo);
+
 /// Who shares an address's fate: 192.0.2.0/24, or the /64 of an IPv6 address.
 IpNetwork network_of(const IpAddress& address);
 

@@ -69,6 +69,7 @@ TEST(Tracker, NamesOfOnePoolBelongTogether) {
   };
   for (const Case& one : {
            Case{"mail-wm1-f50.google.com", "mail-lf1-f41.GOOGLE.com", 1, "one pool"},
+           {"mail.example.com", "example.com", 1, "a domain, and a name below"},
            {"mail.example.com", "mail.example.org", 2, "other domains"},
            {"mx.localdomain", "mail.localdomain", 2, "a domain of one label is nobody's"},
            {"example.com", "example.org", 2, "nor is a top-level domain"},
