@@ -166,9 +166,18 @@ void read_actions(Section section, Configuration::UnknownIp& unknown_ip) {
                                   "write \"451\", \"450\", \"tag\" or \"accept\""});
 }
 
+void read_escalation(Section section, policy::EscalationOptions& escalation) {
+  section.flag("enabled", escalation.enabled);
+  section.integer("after_attempts", escalation.after_attempts, 2, 1000);
+  section.duration("after", escalation.after, 30min, 7 * 24h);
+  section.finish();
+}
+
 void read_unknown_ip(Section section, Configuration::UnknownIp& unknown_ip) {
+  using policy::AnswerAt;
   using policy::ReplyStyle;
   using policy::UnknownIpMode;
+  using session::UnknownIpHeader;
   section.choice("mode", unknown_ip.mode,
                  {{"off", UnknownIpMode::off},
                   {"observe", UnknownIpMode::observe},
@@ -176,10 +185,21 @@ void read_unknown_ip(Section section, Configuration::UnknownIp& unknown_ip) {
   section.choice("reply_style", unknown_ip.reply_style,
                  {{"postern", ReplyStyle::postern}, {"postfix", ReplyStyle::postfix}});
   section.duration("deadline", unknown_ip.deadline, 100ms, 60s);
+  section.choice("answer_at", unknown_ip.answer_at,
+                 {{"rcpt", AnswerAt::rcpt},
+                  {"mail", AnswerAt::mail},
+                  {"ehlo", AnswerAt::ehlo},
+                  {"connect", AnswerAt::connect}});
+  section.duration("stale_max", unknown_ip.stale_max, 0s, 7 * 24h);
+  section.choice("header", unknown_ip.header,
+                 {{"never", UnknownIpHeader::never},
+                  {"tagged", UnknownIpHeader::tagged},
+                  {"always", UnknownIpHeader::always}});
   section.flag("check_private", unknown_ip.check_private);
   section.list("exempt_networks", unknown_ip.exempt_networks, list_count_max, parse_network);
   read_actions(section.section("actions"), unknown_ip);
-  unknown_ip.overrides = read_overrides(section);
+  read_escalation(section.section("escalation"), unknown_ip.escalation);
+  unknown_ip.overrides = read_overrides(section, unknown_ip.answer_at);
   section.finish();
 }
 

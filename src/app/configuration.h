@@ -14,6 +14,7 @@
 #include "dsn/wording.h"
 #include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
+#include "session/options.h"
 #include "settings/diagnostic.h"
 
 namespace postern::app {
@@ -74,8 +75,12 @@ struct Configuration {
     policy::UnknownIpMode mode = policy::UnknownIpMode::observe;
     policy::ReplyStyle reply_style = policy::ReplyStyle::postern;
     Duration deadline = std::chrono::seconds(8);
+    policy::AnswerAt answer_at = policy::AnswerAt::rcpt;
     bool check_private = false;
+    Duration stale_max = std::chrono::hours(24);
+    session::UnknownIpHeader header = session::UnknownIpHeader::tagged;
     std::vector<IpNetwork> exempt_networks;
+    policy::EscalationOptions escalation;
     policy::Overrides overrides;
     policy::Action no_ptr = policy::Action::reply_450;
     policy::Action bad_name = policy::Action::reply_450;

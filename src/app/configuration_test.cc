@@ -404,6 +404,23 @@ TEST(Configuration, AnOverrideThatChangesNothingIsAWarning) {
       testing::StartsWith("p.toml:4:14: warning: [unknown_ip.override] ptr_domain: changes"));
 }
 
+TEST(Configuration, AnOverrideThatIsAnsweredTooEarlyIsAWarning) {
+  const std::string overrides =
+      "[relay]\ndomains = [\"a.example\"]\n[[unknown_ip.override]]\nsender_domain = \"b.example\"\n"
+      "action = \"accept\"\n[[unknown_ip.override]]\nrecipient_domain = \"c.example\"\n"
+      "network = \"192.0.2.0/24\"\naction = \"accept\"\n[unknown_ip]\nanswer_at = ";
+  EXPECT_TRUE(read(overrides + "\"rcpt\"\n").diagnostics.empty());
+  const auto at_mail = read(overrides + "\"mail\"\n");
+  ASSERT_EQ(at_mail.diagnostics.size(), 1U);
+  EXPECT_THAT(
+      at_mail.diagnostics[0].text(),
+      testing::StartsWith("p.toml:7:20: warning: [unknown_ip.override] recipient_domain: the "
+                          "override never counts: answer_at = \"mail\" answers clients "
+                          "before the recipient is known"));
+  EXPECT_EQ(read(overrides + "\"ehlo\"\n").diagnostics.size(), 2U);
+  EXPECT_EQ(read(overrides + "\"connect\"\n").diagnostics.size(), 2U);
+}
+
 TEST(Configuration, Overrides) {
   const auto taken = read(
       "[relay]\ndomains = [\"a.example\"]\n[[unknown_ip.override]]\nsender_domain = \"B.example\"\n"

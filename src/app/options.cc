@@ -23,6 +23,7 @@ session::Options session_options(const Configuration& configuration) {
   options.sessions_max = configuration.limits.sessions_max;
   options.sessions_per_client_max = configuration.limits.sessions_per_client_max;
   options.received_max = configuration.limits.received_max;
+  options.unknown_ip_header = configuration.unknown_ip.header;
   options.postfix_rejects = configuration.log.postfix_rejects;
   return options;
 }
@@ -77,7 +78,10 @@ policy::UnknownIpOptions unknown_ip_options(const Configuration::UnknownIp& unkn
   options.mode = unknown_ip.mode;
   options.reply_style = unknown_ip.reply_style;
   options.deadline = unknown_ip.deadline;
+  options.answer_at = unknown_ip.answer_at;
   options.check_private = unknown_ip.check_private;
+  options.stale_max = unknown_ip.stale_max;
+  options.escalation = unknown_ip.escalation;
   options.exempt_networks = unknown_ip.exempt_networks;
   options.no_ptr = unknown_ip.no_ptr;
   options.bad_name = unknown_ip.bad_name;

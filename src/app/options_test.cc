@@ -37,6 +37,9 @@ TEST(Options, DefaultsAreThoseOfTheRooms) {
   EXPECT_EQ(options->unknown_ip.no_forward, unknown_ip.no_forward);
   EXPECT_EQ(options->unknown_ip.mismatch, unknown_ip.mismatch);
   EXPECT_EQ(options->unknown_ip.temp_error, unknown_ip.temp_error);
+  EXPECT_EQ(options->unknown_ip.answer_at, unknown_ip.answer_at);
+  EXPECT_EQ(options->unknown_ip.stale_max, unknown_ip.stale_max);
+  EXPECT_EQ(options->unknown_ip.escalation, unknown_ip.escalation);
 
   const delivery::DeliveryOptions delivery;
   EXPECT_EQ(options->delivery.retry, delivery.retry);
@@ -79,6 +82,9 @@ networks = ["192.0.2.0/24"]
 mode = "enforce"
 reply_style = "postfix"
 deadline = "17s"
+answer_at = "mail"
+stale_max = "18h"
+header = "always"
 check_private = true
 exempt_networks = ["198.51.100.0/24"]
 [unknown_ip.actions]
@@ -87,6 +93,10 @@ bad_name = "accept"
 no_forward = "tag"
 mismatch = "451"
 temperror = "450"
+[unknown_ip.escalation]
+enabled = true
+after_attempts = 19
+after = "20h"
 [recipients]
 when_undecided = "accept"
 [recipients.probe]
@@ -149,6 +159,11 @@ TEST(Options, PassOnWhatTheFileSays) {
   EXPECT_EQ(options->unknown_ip.mode, policy::UnknownIpMode::enforce);
   EXPECT_EQ(options->unknown_ip.reply_style, policy::ReplyStyle::postfix);
   EXPECT_EQ(options->unknown_ip.deadline, seconds(17));
+  EXPECT_EQ(options->unknown_ip.answer_at, policy::AnswerAt::mail);
+  EXPECT_EQ(options->unknown_ip.stale_max, std::chrono::hours(18));
+  EXPECT_EQ(options->unknown_ip.escalation,
+            (policy::EscalationOptions{
+                .enabled = true, .after_attempts = 19, .after = std::chrono::hours(20)}));
   EXPECT_TRUE(options->unknown_ip.check_private);
   EXPECT_EQ(options->unknown_ip.exempt_networks.size(), 1U);
   EXPECT_EQ(options->unknown_ip.no_ptr, policy::Action::reply_550);

@@ -1,6 +1,7 @@
 #include "app/overrides.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "app/values.h"
 #include "base/text.h"
@@ -14,7 +15,24 @@ using settings::Section;
 
 constexpr std::size_t overrides_max = 10'000;
 
-Override read_override(Section section) {
+void warn_of_unknown(Section& section, policy::AnswerAt answer_at) {
+  using policy::AnswerAt;
+  const auto warn = [&](std::string_view key, std::string_view of_whom, AnswerAt known_at) {
+    if (!section.has(key) || answer_at >= known_at) return;
+    section.problem(
+        key,
+        {fmt::format("the override never counts: answer_at = \"{}\" answers clients before the {} "
+                     "is known",
+                     answer_at_name(answer_at), of_whom),
+         fmt::format("set [unknown_ip] answer_at = \"{}\", or remove the override",
+                     answer_at_name(known_at))},
+        settings::Weight::warning);
+  };
+  warn("sender_domain", "sender", AnswerAt::mail);
+  warn("recipient_domain", "recipient", AnswerAt::rcpt);
+}
+
+Override read_override(Section section, policy::AnswerAt answer_at) {
   Override rule;
   IpNetwork network;
   section.parsed("network", network, parse_network);
@@ -45,6 +63,7 @@ Override read_override(Section section) {
                     {"changes nothing: a client with a confirmed name is accepted anyway",
                      "remove the override, or give the network of clients without a name"},
                     settings::Weight::warning);
+  warn_of_unknown(section, answer_at);
   return rule;
 }
 
@@ -73,13 +92,13 @@ settings::Parsed<WallTime> parse_last_day(std::string_view text) {
   return WallTime(std::chrono::sys_days(date).time_since_epoch() + std::chrono::hours(24));
 }
 
-policy::Overrides read_overrides(Section& unknown_ip) {
+policy::Overrides read_overrides(Section& unknown_ip, policy::AnswerAt answer_at) {
   std::vector<Override> rules;
   const std::vector<Section> sections = unknown_ip.sections("override", overrides_max);
   rules.reserve(sections.size());
-  for (const Section& section : sections) rules.push_back(read_override(section));
+  for (const Section& section : sections) rules.push_back(read_override(section, answer_at));
   // Without one its keys are known all the same.
-  if (sections.empty()) read_override(unknown_ip.absent("override"));
+  if (sections.empty()) read_override(unknown_ip.absent("override"), answer_at);
   return policy::Overrides(std::move(rules));
 }
 

@@ -5,8 +5,9 @@
 
 namespace postern::app {
 
-/// Reads the [[unknown_ip.override]]s of [unknown_ip].
-policy::Overrides read_overrides(settings::Section& unknown_ip);
+/// Reads the [[unknown_ip.override]]s of [unknown_ip]. Warns of those that never count since
+/// clients are answered at a step where their conditions are not known yet.
+policy::Overrides read_overrides(settings::Section& unknown_ip, policy::AnswerAt answer_at);
 
 /// The last day of an override, "2027-01-31": what begins when it is over, by UTC.
 settings::Parsed<WallTime> parse_last_day(std::string_view text);

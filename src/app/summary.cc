@@ -22,6 +22,20 @@ std::string text_of(const std::string& text) {
   return text;
 }
 
+std::string_view step_word(policy::AnswerAt step) {
+  switch (step) {
+    case policy::AnswerAt::connect:
+      return "the greeting";
+    case policy::AnswerAt::ehlo:
+      return "EHLO";
+    case policy::AnswerAt::mail:
+      return "MAIL";
+    case policy::AnswerAt::rcpt:
+      return "RCPT";
+  }
+  return "RCPT";
+}
+
 std::string unknown_ip_line(const Configuration::UnknownIp& unknown_ip) {
   using policy::UnknownIpMode;
   switch (unknown_ip.mode) {
@@ -31,9 +45,10 @@ std::string unknown_ip_line(const Configuration::UnknownIp& unknown_ip) {
       return "observe: clients without a confirmed reverse name are recorded, nobody is refused";
     case UnknownIpMode::enforce:
       return fmt::format(
-          "enforce: clients without a confirmed reverse name are refused at RCPT, {} exempt "
+          "enforce: clients without a confirmed reverse name are refused at {}, {} exempt "
           "network{}",
-          unknown_ip.exempt_networks.size(), unknown_ip.exempt_networks.size() == 1 ? "" : "s");
+          step_word(unknown_ip.answer_at), unknown_ip.exempt_networks.size(),
+          unknown_ip.exempt_networks.size() == 1 ? "" : "s");
   }
   return {};
 }

@@ -154,6 +154,41 @@ TEST_F(IprevTest, WithoutRoomANameIsUndetermined) {
   EXPECT_EQ(check(*fake_, "192.0.2.7", 1).result, IprevResult::temperror) << "b was not asked for";
 }
 
+TEST(IprevDnssec, IsThatOfTheEvidence) {
+  using dns::Status;
+  struct Case {
+    const char* reason;
+    bool secure;
+    IprevResult result;
+    Status ptr;
+    Status forward;
+    Dnssec dnssec;
+  };
+  const Case cases[] = {
+      {"a validated pass", true, IprevResult::pass, Status::ok, Status::ok, Dnssec::secure},
+      {"a validated denial", true, IprevResult::fail, Status::nx_domain, Status::ok,
+       Dnssec::secure},
+      {"unsigned zones", false, IprevResult::pass, Status::ok, Status::ok, Dnssec::insecure},
+      {"a bogus PTR", false, IprevResult::temperror, Status::bogus, Status::ok, Dnssec::bogus},
+      {"a bogus address", false, IprevResult::temperror, Status::ok, Status::bogus, Dnssec::bogus},
+      {"another name confirms", false, IprevResult::pass, Status::ok, Status::bogus,
+       Dnssec::insecure},
+      {"no answer", false, IprevResult::temperror, Status::timed_out, Status::timed_out,
+       Dnssec::insecure},
+  };
+  for (const Case& c : cases) {
+    Iprev iprev;
+    iprev.secure = c.secure;
+    iprev.result = c.result;
+    iprev.ptr_status = c.ptr;
+    IprevName name;
+    name.usable = true;
+    name.status = c.forward;
+    iprev.names = {name};
+    EXPECT_EQ(dnssec_word(iprev_dnssec(iprev)), dnssec_word(c.dnssec)) << c.reason;
+  }
+}
+
 TEST_F(IprevTest, SecureIsWhatTheResultStandsOn) {
   use("[192.0.2.7] PTR a.example\n[192.0.2.7] PTR b.example\na.example A 198.51.100.1\n"
       "b.example A 192.0.2.7\n[192.0.2.8] PTR a.example\n");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "policy/escalation_forecast.h"
 #include "policy/unknown_ip.h"
 
 namespace postern::policy {
@@ -139,6 +140,16 @@ TEST(Escalation, ForgetsWhoWasNotSeenForLongest) {
   ASSERT_NE(escalation.find(a), nullptr);
   EXPECT_EQ(escalation.find(a)->attempts, 2U);
   EXPECT_EQ(escalation.find(a)->first, SteadyTime(0h));
+}
+
+TEST(Escalation, IsForeseenFromAServersAttempts) {
+  const Duration often[] = {0min, 5min, 10min, 30min, 1h, 2h, 3h};
+  EXPECT_EQ(escalates_after(often, enabled), 2h);
+  const Duration given_up[] = {0min, 5min, 10min, 30min, 1h};
+  EXPECT_EQ(escalates_after(given_up, enabled), std::nullopt);
+  const Duration seldom[] = {0h, 30h, 60h, 90h, 120h};
+  EXPECT_EQ(escalates_after(seldom, enabled), std::nullopt);
+  EXPECT_EQ(escalates_after(often, {}), std::nullopt) << "not enabled";
 }
 
 TEST(Escalation, EvidenceIsWhatTheDnsSaysAndNotInWhichOrder) {

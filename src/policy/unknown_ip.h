@@ -151,6 +151,9 @@ UnknownIpState classify(const auth::Iprev& iprev);
 /// What the sender's administrator has to mend, as it stands in the reply: "no PTR record", "PTR
 /// mail.example.com has no address"; empty when nothing is wrong, or nothing is known.
 std::string cause_text(UnknownIpState state, const auth::Iprev& iprev);
+/// The name that the client's network gives it, whether or not it is true: the one that cause_text
+/// speaks of, or that was confirmed. nullptr: none.
+const auth::IprevName* claimed_name(UnknownIpState state, const auth::Iprev& iprev);
 /// RFC 5321 section 4.5.3.1.5: the reply for a refusal, at most 510 octets without CRLF, printable
 /// ASCII. `action` is one of the replies.
 std::string refusal_reply(UnknownIpState state, const auth::Iprev& iprev, Action action,

@@ -45,24 +45,42 @@ std::string_view code_text(Action action) {
 
 }  // namespace
 
-std::string cause_text(UnknownIpState state, const auth::Iprev& iprev) {
-  const auto usable = std::ranges::find(iprev.names, true, &auth::IprevName::usable);
-  switch (state) {
-    case UnknownIpState::no_ptr:
-      return "no PTR record";
-    case UnknownIpState::bad_name:
-      CHECK(!iprev.names.empty());
-      return fmt::format("PTR name is not a host name: \"{}\"", shown_name(iprev.names[0].name));
-    case UnknownIpState::no_forward:
-      CHECK(usable != iprev.names.end());
-      return fmt::format("PTR {} has no address", shown_name(usable->name));
-    case UnknownIpState::mismatch: {
-      const auto elsewhere = std::ranges::find_if(
-          iprev.names, [](const auth::IprevName& name) { return !name.addresses.empty(); });
-      CHECK(elsewhere != iprev.names.end());
-      return fmt::format("PTR {} resolves to {}", shown_name(elsewhere->name),
-                         shown_addresses(elsewhere->addresses));
+const auth::IprevName* claimed_name(UnknownIpState state, const auth::Iprev& iprev) {
+  const auto speaks_of = [&](const auth::IprevName& name) {
+    switch (state) {
+      case UnknownIpState::pass:
+        return name.name == iprev.confirmed_name;
+      case UnknownIpState::no_forward:
+        return name.usable;
+      case UnknownIpState::mismatch:
+        return !name.addresses.empty();
+      case UnknownIpState::no_ptr:
+      case UnknownIpState::bad_name:
+      case UnknownIpState::temp_error:
+      case UnknownIpState::skipped:
+        break;
     }
+    return true;
+  };
+  const auto found = std::ranges::find_if(iprev.names, speaks_of);
+  return found == iprev.names.end() ? nullptr : &*found;
+}
+
+std::string cause_text(UnknownIpState state, const auth::Iprev& iprev) {
+  if (state == UnknownIpState::no_ptr) return "no PTR record";
+  const auth::IprevName* name = claimed_name(state, iprev);
+  switch (state) {
+    case UnknownIpState::bad_name:
+      CHECK(name != nullptr);
+      return fmt::format("PTR name is not a host name: \"{}\"", shown_name(name->name));
+    case UnknownIpState::no_forward:
+      CHECK(name != nullptr);
+      return fmt::format("PTR {} has no address", shown_name(name->name));
+    case UnknownIpState::mismatch:
+      CHECK(name != nullptr);
+      return fmt::format("PTR {} resolves to {}", shown_name(name->name),
+                         shown_addresses(name->addresses));
+    case UnknownIpState::no_ptr:
     case UnknownIpState::temp_error:
     case UnknownIpState::pass:
     case UnknownIpState::skipped:

@@ -227,6 +227,83 @@ TEST_F(UnknownIpTest, CacheIsBoundedByUse) {
   EXPECT_EQ(start("192.0.2.2")->ready(), nullptr);
 }
 
+TEST_F(UnknownIpTest, APassOutlivesAnOutageOfTheDns) {
+  verdict("192.0.2.1");
+  verdict("192.0.2.2");
+  resolver_.set_zone(dns::Zone::parse("[192.0.2.1] SERVFAIL\n[192.0.2.2] SERVFAIL\n").value());
+  EXPECT_TRUE(sim_.run_for(301s));
+  const UnknownIpVerdict stale = verdict("192.0.2.1");
+  EXPECT_EQ(stale.state, UnknownIpState::pass);
+  EXPECT_TRUE(stale.stale);
+  EXPECT_EQ(stale.iprev->confirmed_name, "mail.example.com");
+  EXPECT_THAT(verdict("192.0.2.2").reply, HasSubstr("451 4.7.25")) << "a refusal does not";
+
+  resolver_.take_lookups();
+  EXPECT_TRUE(sim_.run_for(6s));
+  EXPECT_NE(start("192.0.2.1")->ready(), nullptr) << "nobody waits";
+  EXPECT_NE(start("192.0.2.1")->ready(), nullptr);
+  EXPECT_TRUE(sim_.run_for(1s));
+  EXPECT_EQ(resolver_.take_lookups().size(), 1U) << "one lookup in the background";
+
+  resolver_.set_zone(dns::Zone::parse(zone_text).value());
+  EXPECT_TRUE(sim_.run_for(10s));
+  EXPECT_TRUE(start("192.0.2.1")->ready()->stale);
+  EXPECT_TRUE(sim_.run_for(1s));
+  EXPECT_FALSE(start("192.0.2.1")->ready()->stale) << "the DNS is back";
+}
+
+TEST_F(UnknownIpTest, AStaleNameRefusesNobodyForGood) {
+  options_.overrides = Overrides({{.ptr_domain = ".example.com", .action = Action::reply_550}});
+  const auto override_of = [this](std::string_view client) {
+    return check().override_for(verdict(client), "a.example", "b.example")->reply;
+  };
+  EXPECT_THAT(override_of("192.0.2.1"), HasSubstr("550 5.7.1 "));
+  resolver_.set_zone(dns::Zone::parse("[192.0.2.1] SERVFAIL\n").value());
+  EXPECT_TRUE(sim_.run_for(301s));
+  EXPECT_THAT(override_of("192.0.2.1"), HasSubstr("451 4.7.1 "));
+}
+
+TEST_F(UnknownIpTest, TheSameFindingForHoursBecomesPermanent) {
+  options_.escalation = {.enabled = true, .after_attempts = 3, .after = 1h};
+  const auto code = [this](std::string_view client) {
+    const UnknownIpVerdict found = verdict(client);
+    EXPECT_EQ(found.escalated, found.action == Action::reply_550);
+    return found.reply.substr(0, 10);
+  };
+  EXPECT_EQ(code("192.0.2.5"), "450 4.7.25");
+  EXPECT_EQ(code("192.0.2.5"), "450 4.7.25");
+  EXPECT_TRUE(sim_.run_for(31min));
+  EXPECT_EQ(code("192.0.2.5"), "450 4.7.25");
+  EXPECT_TRUE(sim_.run_for(31min));
+  EXPECT_EQ(code("192.0.2.2"), "450 4.7.25") << "another client";
+  EXPECT_EQ(code("192.0.2.5"), "550 5.7.25");
+  resolver_.set_zone(dns::Zone::parse("[192.0.2.5] SERVFAIL\n").value());
+  EXPECT_TRUE(sim_.run_for(31min));
+  EXPECT_EQ(code("192.0.2.5"), "451 4.7.25") << "no answer is never for good";
+  resolver_.set_zone(
+      dns::Zone::parse("[192.0.2.5] PTR a.example\na.example A 192.0.2.5\n").value());
+  EXPECT_TRUE(sim_.run_for(1min));
+  EXPECT_EQ(code("192.0.2.5"), "") << "mended";
+  resolver_.set_zone(dns::Zone::parse(zone_text).value());
+  EXPECT_TRUE(sim_.run_for(10min));
+  EXPECT_EQ(code("192.0.2.5"), "450 4.7.25") << "begins anew";
+}
+
+TEST_F(UnknownIpTest, AnswersEarlyOnlyWhatIsEnforced) {
+  options_.answer_at = AnswerAt::mail;
+  EXPECT_EQ(start("192.0.2.2")->answer_at(), AnswerAt::mail);
+  EXPECT_EQ(start("127.0.0.1")->answer_at(), AnswerAt::rcpt) << "skipped";
+  options_.mode = UnknownIpMode::observe;
+  check().set_options(options_);
+  EXPECT_EQ(start("192.0.2.2")->answer_at(), AnswerAt::rcpt);
+}
+
+TEST(UnknownIpReply, AsAGreeting) {
+  EXPECT_EQ(greeting_refusal("450 4.7.25 Client host rejected"), "421 4.7.25 Client host rejected");
+  EXPECT_EQ(greeting_refusal("451 4.7.25 x"), "421 4.7.25 x");
+  EXPECT_EQ(greeting_refusal("550 5.7.25 x"), "554 5.7.25 x");
+}
+
 TEST_F(UnknownIpTest, EndsAtItsDeadline) {
   const SteadyTime begun = sim_.now();
   EXPECT_EQ(verdict("192.0.2.8").state, UnknownIpState::temp_error);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,13 @@ struct RelayOptions {
   std::vector<IpNetwork> networks;
 };
 
+/// Which mail bears an X-Postern-Unknown-IP field, for filters behind us.
+enum class UnknownIpHeader : std::uint8_t {
+  never,
+  tagged,  ///< mail that is not simply accepted: tagged, or observed and would have been refused
+  always,
+};
+
 /// What the receiving half can be told. Immutable once given to the server: a reload gives another
 /// one, and sessions under way keep theirs.
 struct Options {
@@ -36,6 +44,7 @@ struct Options {
   Duration handshake_timeout = std::chrono::seconds(60);
   /// How long to wait with the greeting for one who talks before it; 0 greets at once.
   Duration greeting_delay{};
+  UnknownIpHeader unknown_ip_header = UnknownIpHeader::tagged;
   bool postfix_rejects = false;  ///< also log each refusal in Postfix's format
 };
 

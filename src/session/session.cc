@@ -42,6 +42,8 @@ Session::Session(Parts parts, std::unique_ptr<io::Stream> stream)
 
 io::Task<> Session::run() {
   if (options_->greeting_delay > Duration::zero()) co_await wait_before_greeting();
+  if (const auto refusal = co_await refusal_at(policy::AnswerAt::connect))
+    machine_.refuse_session(*refusal);
   while (!closed_) co_await step(machine_.next());
   ports_.log.line(Severity::debug, "closed",
                   {{"client", client_.address.text()},
@@ -55,10 +57,10 @@ io::Task<> Session::step(Machine::Action action) {
     co_await read(*wait);
   } else if (auto* output = std::get_if<Machine::Send>(&action)) {
     co_await send(std::move(*output));
+  } else if (std::holds_alternative<Machine::CheckHelo>(action)) {
+    co_await check_helo();
   } else if (const auto* mail = std::get_if<Machine::CheckMail>(&action)) {
-    sender_ = mail->envelope->reverse_path;
-    patience_ = policy::Patience::wait;
-    machine_.accept();
+    co_await check_sender(*mail);
   } else if (const auto* rcpt = std::get_if<Machine::CheckRcpt>(&action)) {
     co_await check_recipient(*rcpt);
   } else if (const auto* start = std::get_if<Machine::StartData>(&action)) {
@@ -237,17 +239,22 @@ bool Session::refused_by_relay_control(const Machine::CheckRcpt& check, RelayDec
 }
 
 std::optional<policy::OverrideDecision> Session::override_for(
-    const Machine::CheckRcpt& check, const policy::UnknownIpVerdict& verdict) const {
+    const mail::Mailbox* recipient, const policy::UnknownIpVerdict& verdict) const {
   if (!ports_.unknown_ip.has_overrides()) return std::nullopt;
   const auto sender = mail::parse_mailbox(sender_);
   return ports_.unknown_ip.override_for(
       verdict, sender ? mail::normalize_domain(sender->domain) : std::string(),
-      mail::normalize_domain(check.mailbox->domain));
+      recipient == nullptr ? std::string() : mail::normalize_domain(recipient->domain));
 }
 
 bool Session::refused_by_address(const Machine::CheckRcpt& check,
                                  const policy::UnknownIpVerdict& verdict) {
-  const auto other = override_for(check, verdict);
+  // Decided before, and not refused.
+  if (check_->answer_at() != policy::AnswerAt::rcpt && verdict.enforced) {
+    tag_.take(early_action_, {});
+    return false;
+  }
+  const auto other = override_for(check.mailbox, verdict);
   const auto reply = smtp::Reply::parse_line(other ? other->reply : verdict.reply);
   if (!reply) {
     if (other && !verdict.reply.empty())
@@ -256,6 +263,7 @@ bool Session::refused_by_address(const Machine::CheckRcpt& check,
                                .recipient = check.recipient->address,
                                .state = policy::state_name(verdict.state),
                                .rule = other->name});
+    tag_.take(other ? other->action : verdict.action, {});
     return false;
   }
   RecipientDecision decision =
@@ -266,6 +274,7 @@ bool Session::refused_by_address(const Machine::CheckRcpt& check,
   }
   if (!verdict.enforced) {
     log_would_refuse(ports_.log, decision);
+    tag_.take(other ? other->action : verdict.action, decision.case_id);
     return false;
   }
   log_refused(ports_.log, decision);
@@ -335,9 +344,10 @@ io::Task<> Session::start_data(Machine::StartData start) {
                              start.envelope->recipients.size(),
                              world_.clock.in(options_->data_total_timeout),
                              {}});
-  const std::string trace =
-      compose_trace({options_->smtp.hostname, client_.address, machine_.helo(), protocol,
-                     message_->queue_id, *start.envelope, verdict, now});
+  std::string trace = compose_trace({options_->smtp.hostname, client_.address, machine_.helo(),
+                                     protocol, message_->queue_id, *start.envelope, verdict, now});
+  if (verdict != nullptr && bears_field(options_->unknown_ip_header, *verdict, tag_))
+    trace += compose_unknown_ip_field(*verdict, tag_);
   const auto written = co_await message_->intake->append(trace);
   if (written) {
     machine_.accept();
@@ -394,7 +404,8 @@ io::Task<> Session::end_data() {
                    {"sender", message->sender},
                    {"recipients", static_cast<std::uint64_t>(message->recipients)},
                    {"bytes", machine_.content_bytes()},
-                   {"id", committed->text()}});
+                   {"id", committed->text()},
+                   {"state", state_of(check_->ready())}});
   machine_.answer({250, {2, 0, 0}, "Queued as " + committed->text()});
 }
 

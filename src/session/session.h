@@ -17,6 +17,7 @@
 #include "session/relay_control.h"
 #include "session/session_log.h"
 #include "session/trace_filter.h"
+#include "session/unknown_ip_field.h"
 #include "smtp/server_machine.h"
 
 namespace postern::session {
@@ -77,13 +78,19 @@ class Session {
   io::Task<> step(Machine::Action action);
   io::Task<> read(Machine::Read read);
   io::Task<> send(Machine::Send send);
+  /// Whether the client's address refuses it at this step, before a recipient is known; then that
+  /// is recorded, and this is the reply. Waits for the verdict, if this is where it answers.
+  io::Task<std::optional<smtp::Reply>> refusal_at(policy::AnswerAt step);
+  io::Task<> check_helo();
+  io::Task<> check_sender(Machine::CheckMail check);
   io::Task<> check_recipient(Machine::CheckRcpt check);
   /// Whether relay control, or the client's address, refuses the recipient; then it is answered.
   bool refused_by_relay_control(const Machine::CheckRcpt& check, RelayDecision relay);
   bool refused_by_address(const Machine::CheckRcpt& check, const policy::UnknownIpVerdict& verdict);
-  /// What an override of the configuration says of this recipient, if one does.
+  /// What an override of the configuration says of this recipient (nullptr: none is known yet), if
+  /// one does.
   [[nodiscard]] std::optional<policy::OverrideDecision> override_for(
-      const Machine::CheckRcpt& check, const policy::UnknownIpVerdict& verdict) const;
+      const mail::Mailbox* recipient, const policy::UnknownIpVerdict& verdict) const;
   bool refused_as_unknown(const Machine::CheckRcpt& check, const policy::RecipientVerdict& verdict);
   [[nodiscard]] RecipientDecision decision_about(const Machine::CheckRcpt& check,
                                                  const policy::UnknownIpVerdict* verdict,
@@ -110,7 +117,9 @@ class Session {
   Machine machine_;
   io::Deadline command_deadline_ = io::Deadline::never();
   std::string sender_;
-  policy::Patience patience_ = policy::Patience::wait;  // of the transaction's recipients
+  policy::Patience patience_ = policy::Patience::wait;    // of the transaction's recipients
+  policy::Action early_action_ = policy::Action::accept;  // decided before a recipient was known
+  UnknownIpTag tag_;                                      // of the recipients who were accepted
   std::unique_ptr<Message> message_;
   bool waiting_for_command_ = false;
   bool closed_ = false;

@@ -5,6 +5,9 @@
 #include "base/text.h"
 
 namespace postern::session {
+
+using policy::AnswerAt;
+
 namespace {
 
 /// Enough for a path and for what people read of a name.
@@ -18,23 +21,59 @@ std::string ptr_names(const policy::UnknownIpVerdict* verdict) {
   return names;
 }
 
+/// The null reverse path is empty, so that what is not known yet needs a word.
+constexpr std::string_view not_known = "unknown";
+
+std::string_view sender_known(AnswerAt step, std::string_view sender) {
+  return step >= AnswerAt::mail ? sender : not_known;
+}
+
+std::string_view recipient_known(AnswerAt step, std::string_view recipient) {
+  return step == AnswerAt::rcpt ? recipient : not_known;
+}
+
+std::string_view dnssec_of(const policy::UnknownIpVerdict* verdict) {
+  return verdict == nullptr ? std::string_view()
+                            : auth::dnssec_word(auth::iprev_dnssec(*verdict->iprev));
+}
+
 void log_decision(Log& log, std::string_view event, const RecipientDecision& decision) {
   const auto write = [&](auto... more) {
     log.line(Severity::info, event,
              {{"client", decision.client.text()},
               {"helo", decision.helo},
-              {"sender", decision.sender},
-              {"recipient", decision.recipient},
+              {"sender", sender_known(decision.step, decision.sender)},
+              {"recipient", recipient_known(decision.step, decision.recipient)},
               {"state", decision.cause},
               {"reply", decision.reply.text()},
               {"case", decision.case_id},
               {"ptr", ptr_names(decision.verdict)},
+              {"dnssec", dnssec_of(decision.verdict)},
+              {"at", policy::answer_at_name(decision.step)},
               more...});
   };
-  if (decision.rule.empty())
-    write();
-  else
+  const bool is_escalated = decision.verdict != nullptr && decision.verdict->escalated;
+  if (!decision.rule.empty())
     write(LogField("override", decision.rule));
+  else if (is_escalated)
+    write(LogField("escalated", true));
+  else
+    write();
+}
+
+/// As Postfix names the step.
+std::string_view postfix_step(const RecipientDecision& decision) {
+  switch (decision.step) {
+    case AnswerAt::connect:
+      return "CONNECT";
+    case AnswerAt::ehlo:
+      return decision.protocol.starts_with('E') ? "EHLO" : "HELO";
+    case AnswerAt::mail:
+      return "MAIL";
+    case AnswerAt::rcpt:
+      return "RCPT";
+  }
+  return "RCPT";
 }
 
 /// Postfix's sentence ends with the literal; the true cause behind it would keep its log's readers
@@ -58,8 +97,8 @@ void log_would_refuse(Log& log, const RecipientDecision& decision) {
 void log_excused(Log& log, const Excuse& excuse) {
   log.line(Severity::info, "excused",
            {{"client", excuse.client.text()},
-            {"sender", excuse.sender},
-            {"recipient", excuse.recipient},
+            {"sender", sender_known(excuse.step, excuse.sender)},
+            {"recipient", recipient_known(excuse.step, excuse.recipient)},
             {"state", excuse.state},
             {"override", excuse.rule}});
 }
@@ -82,12 +121,22 @@ std::string postfix_reject(const RecipientDecision& decision) {
       decision.verdict != nullptr && decision.verdict->state == policy::UnknownIpState::pass;
   const std::string name = confirmed ? decision.verdict->iprev->confirmed_name : "unknown";
   const std::string reply = decision.reply.text();
-  return fmt::format("NOQUEUE: reject: RCPT from {}[{}]: {}; from=<{}> to=<{}> proto={} helo=<{}>",
-                     printable(name, shown_bytes_max), decision.client.text(),
-                     postfix_sentence(reply, decision.client),
-                     printable(decision.sender, shown_bytes_max),
-                     printable(decision.recipient, shown_bytes_max), decision.protocol,
-                     printable(decision.helo, shown_bytes_max));
+  std::string line = fmt::format("NOQUEUE: reject: {} from {}[{}]: {};", postfix_step(decision),
+                                 printable(name, shown_bytes_max), decision.client.text(),
+                                 postfix_sentence(reply, decision.client));
+  if (decision.step >= AnswerAt::mail)
+    line += fmt::format(" from=<{}>", printable(decision.sender, shown_bytes_max));
+  if (decision.step == AnswerAt::rcpt)
+    line += fmt::format(" to=<{}>", printable(decision.recipient, shown_bytes_max));
+  line += fmt::format(" proto={}", decision.protocol);
+  if (decision.step >= AnswerAt::ehlo)
+    line += fmt::format(" helo=<{}>", printable(decision.helo, shown_bytes_max));
+  return line;
+}
+
+std::string_view state_of(const policy::UnknownIpVerdict* verdict) {
+  if (verdict == nullptr) return {};
+  return verdict->stale ? "pass (stale)" : policy::state_name(verdict->state);
 }
 
 void log_postfix_reject(Log& log, const RecipientDecision& decision) {

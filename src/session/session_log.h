@@ -22,6 +22,9 @@ struct RecipientDecision {
   const smtp::Reply& reply;                           ///< given, or what would have been given
   std::string_view case_id;
   std::string_view rule;  ///< the override that says so, or empty
+  /// What comes later in the session is unknown: before `mail` the sender, before `rcpt` the
+  /// recipient.
+  policy::AnswerAt step = policy::AnswerAt::rcpt;
 };
 
 /// `event=refused`, one line for each recipient.
@@ -35,12 +38,15 @@ struct Excuse {
   std::string_view recipient;
   std::string_view state;
   std::string_view rule;
+  policy::AnswerAt step = policy::AnswerAt::rcpt;
 };
 /// `event=excused`
 void log_excused(Log& log, const Excuse& excuse);
 /// `event=recipient_refused`: the recipient does not exist, or nobody could tell.
 void log_recipient_refused(Log& log, const RecipientDecision& decision,
                            const policy::RecipientVerdict& verdict);
+/// The client's state for a line of the log: "pass", "pass (stale)"; empty while it is not known.
+std::string_view state_of(const policy::UnknownIpVerdict* verdict);
 /// The same refusal as Postfix would write it, for the programs that read its log:
 /// "NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 450 4.7.25 ...; from=<> to=<> proto= helo=<>".
 void log_postfix_reject(Log& log, const RecipientDecision& decision);

@@ -150,5 +150,32 @@ TEST(SessionLog, WritesPostfixsLineSafely) {
             "denied; from=<a@b> to=<c@d> proto=ESMTP helo=<x\\x0d\\x0ay>");
 }
 
+TEST(SessionLog, WritesPostfixsLineOfEachStep) {
+  using policy::AnswerAt;
+  const IpAddress client = *IpAddress::parse("192.0.2.7");
+  const smtp::Reply reply(450, {4, 7, 25}, "Client host rejected: x");
+  struct Case {
+    AnswerAt step;
+    const char* protocol;
+    const char* line;
+  };
+  const Case cases[] = {
+      {AnswerAt::connect, "SMTP",
+       "CONNECT from unknown[192.0.2.7]: 450 4.7.25 Client host rejected: x; proto=SMTP"},
+      {AnswerAt::ehlo, "ESMTP",
+       "EHLO from unknown[192.0.2.7]: 450 4.7.25 Client host rejected: x; proto=ESMTP helo=<h>"},
+      {AnswerAt::ehlo, "SMTP",
+       "HELO from unknown[192.0.2.7]: 450 4.7.25 Client host rejected: x; proto=SMTP helo=<h>"},
+      {AnswerAt::mail, "ESMTP",
+       "MAIL from unknown[192.0.2.7]: 450 4.7.25 Client host rejected: x; from=<a@b> proto=ESMTP "
+       "helo=<h>"},
+  };
+  for (const Case& c : cases) {
+    const RecipientDecision decision{client, "h",   c.protocol, "a@b", "",    nullptr,
+                                     "",     reply, "",         "",    c.step};
+    EXPECT_EQ(postfix_reject(decision), "NOQUEUE: reject: " + std::string(c.line));
+  }
+}
+
 }  // namespace
 }  // namespace postern::session

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "mail/authentication_results.h"
+#include "session/unknown_ip_field.h"
 
 namespace postern::session {
 
@@ -73,7 +74,8 @@ bool TraceFilter::decide(std::string& out) {
   const std::string_view name =
       colon == std::string::npos ? std::string_view() : trim(held.substr(0, colon));
   if (equal_ignoring_case(name, "Received")) ++received_count_;
-  bool stays = true;
+  // Only ours tells what we found. Whoever wrote one before us may be anybody.
+  bool stays = !equal_ignoring_case(name, unknown_ip_field_name);
   // RFC 8601 section 5: a border host removes fields that claim to be its own. One that cannot be
   // read is removed too: it is of no use, and a lenient reader might find our name in it.
   if (equal_ignoring_case(name, "Authentication-Results"))

@@ -8,9 +8,9 @@
 namespace postern::session {
 
 /// Passes a message's content through while it arrives and works on its header section: removes
-/// Authentication-Results fields that claim our name (RFC 8601 section 5) and counts Received
-/// fields (RFC 5321 section 6.3). The body passes untouched. Any chunking gives the same. Holds one
-/// header field, at most held_bytes_max of it.
+/// Authentication-Results fields that claim our name (RFC 8601 section 5), and whatever claims to
+/// be our X-Postern-Unknown-IP, and counts Received fields (RFC 5321 section 6.3). The body passes
+/// untouched. Any chunking gives the same. Holds one header field, at most held_bytes_max of it.
 ///
 /// Only the empty line ends the header section here, not a line that is no field: readers behind us
 /// may pass over such a line, and a forged result behind it would be believed.

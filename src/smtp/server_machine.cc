@@ -46,6 +46,7 @@ ServerMachine::Action ServerMachine::next() {
       case State::closing:
         action = in_closing();
         break;
+      case State::asking_helo:
       case State::asking_mail:
       case State::asking_rcpt:
       case State::asking_start_data:
@@ -191,13 +192,17 @@ std::optional<ServerMachine::Action> ServerMachine::take_command(std::string_vie
 }
 
 std::optional<ServerMachine::Action> ServerMachine::dispatch(const Command& command) {
+  // RFC 5321 section 3.1: a server that greets with 554 waits for QUIT and answers everything else
+  // with 503.
+  if (turned_away_ && command.verb != Verb::quit && command.verb != Verb::foreign) {
+    say_error(replies::only_quit());
+    return std::nullopt;
+  }
   switch (command.verb) {
     case Verb::helo:
-      on_helo(command);
-      break;
+      return on_helo(command, Greeting::helo);
     case Verb::ehlo:
-      on_ehlo(command);
-      break;
+      return on_helo(command, Greeting::ehlo);
     case Verb::mail:
       return on_mail(command);
     case Verb::rcpt:
@@ -229,33 +234,26 @@ std::optional<ServerMachine::Action> ServerMachine::dispatch(const Command& comm
 
 // --- commands
 
-void ServerMachine::on_helo(const Command& command) {
+std::optional<ServerMachine::Action> ServerMachine::on_helo(const Command& command,
+                                                            Greeting greeting) {
   auto name = parse_helo(command.argument);
-  if (!name) return say_error(name.error());
+  if (!name) {
+    say_error(name.error());
+    return std::nullopt;
+  }
   if (!pending().empty()) ++unsynchronized_;
-  if (!may_idle()) return;
-  // RFC 5321 section 4.1.4: a second greeting resets the transaction as RSET does.
-  reset_transaction();
-  greeting_ = Greeting::helo;
+  if (!may_idle()) return std::nullopt;
   helo_ = *std::move(name);
-  say(Reply(250, options_.hostname));
-}
-
-void ServerMachine::on_ehlo(const Command& command) {
-  auto name = parse_helo(command.argument);
-  if (!name) return say_error(name.error());
-  if (!pending().empty()) ++unsynchronized_;
-  if (!may_idle()) return;
-  // RFC 5321 section 4.1.4: a second greeting resets the transaction as RSET does.
-  reset_transaction();
-  greeting_ = Greeting::ehlo;
-  helo_ = *std::move(name);
-  const auto offer =
-      tls_ == Tls::offered ? replies::OfferStarttls::yes : replies::OfferStarttls::no;
-  say(replies::ehlo(options_.hostname, options_.message_bytes_max, offer));
+  asked_greeting_ = greeting;
+  state_ = State::asking_helo;
+  return CheckHelo{};
 }
 
 std::optional<ServerMachine::Action> ServerMachine::on_mail(const Command& command) {
+  if (refusal_) {
+    say_error(*refusal_);
+    return std::nullopt;
+  }
   // RFC 5321 section 4.1.4: a client greets before it begins a transaction.
   if (greeting_ == Greeting::none) {
     say_error(replies::greet_first());
@@ -275,6 +273,7 @@ std::optional<ServerMachine::Action> ServerMachine::on_mail(const Command& comma
     say(replies::message_too_big(options_.message_bytes_max));
     return std::nullopt;
   }
+  sender_refused_ = false;
   transaction_ = std::make_unique<Transaction>();
   transaction_->envelope = std::move(mail->envelope);
   state_ = State::asking_mail;
@@ -283,7 +282,7 @@ std::optional<ServerMachine::Action> ServerMachine::on_mail(const Command& comma
 
 std::optional<ServerMachine::Action> ServerMachine::on_rcpt(const Command& command) {
   if (!transaction_) {
-    say_error(replies::mail_first());
+    say_mail_first();
     return std::nullopt;
   }
   auto rcpt = parse_rcpt(command.argument, greeting_);
@@ -308,7 +307,7 @@ std::optional<ServerMachine::Action> ServerMachine::on_data(const Command& comma
   if (!command.argument.empty()) {
     say_error(replies::no_argument("DATA"));
   } else if (!transaction_) {
-    say_error(replies::mail_first());
+    say_mail_first();
   } else if (transaction_->envelope.recipients.empty()) {
     // RFC 5321 section 3.3: without a recipient that was accepted, DATA is refused with 503 or 554.
     // It is what a pipelining client must get after a refused RCPT, so it is no error of its own.
@@ -325,6 +324,7 @@ std::optional<ServerMachine::Action> ServerMachine::on_data(const Command& comma
 void ServerMachine::on_rset(const Command& command) {
   if (!command.argument.empty()) return say_error(replies::no_argument("RSET"));
   if (!may_idle()) return;
+  sender_refused_ = false;
   reset_transaction();
   say(replies::ok());
 }
@@ -368,6 +368,11 @@ void ServerMachine::on_foreign() {
 
 void ServerMachine::accept() {
   switch (state_) {
+    case State::asking_helo:
+      if (asked_greeting_ == Greeting::helo) return answer(Reply(250, options_.hostname));
+      return answer(replies::ehlo(
+          options_.hostname, options_.message_bytes_max,
+          tls_ == Tls::offered ? replies::OfferStarttls::yes : replies::OfferStarttls::no));
     case State::asking_mail:
       return answer(replies::sender_ok());
     case State::asking_rcpt:
@@ -381,6 +386,9 @@ void ServerMachine::accept() {
 
 void ServerMachine::answer(const Reply& reply) {
   switch (state_) {
+    case State::asking_helo:
+      answer_helo(reply);
+      break;
     case State::asking_mail:
       answer_mail(reply);
       break;
@@ -409,8 +417,24 @@ void ServerMachine::refuse_as_error(const Reply& reply) {
   say_error(reply);
 }
 
+void ServerMachine::answer_helo(const Reply& reply) {
+  // RFC 5321 section 4.1.4: a refused greeting leaves the session as it was before it.
+  if (reply.is_positive()) {
+    // RFC 5321 section 4.1.4: a second greeting resets the transaction as RSET does.
+    reset_transaction();
+    greeting_ = asked_greeting_;
+    refusal_.reset();
+    sender_refused_ = false;
+  } else {
+    refusal_ = std::make_unique<const Reply>(reply);
+  }
+  say(reply);
+  state_ = State::command;
+}
+
 void ServerMachine::answer_mail(const Reply& reply) {
-  if (!reply.is_positive()) transaction_.reset();
+  sender_refused_ = !reply.is_positive();
+  if (sender_refused_) transaction_.reset();
   say(reply);
   state_ = State::command;
 }
@@ -498,6 +522,8 @@ void ServerMachine::tls_started() {
   // RFC 3207 section 4.2: what was learned before the handshake is forgotten, EHLO too.
   helo_.clear();
   greeting_ = Greeting::none;
+  asked_greeting_ = Greeting::none;
+  refusal_.reset();
   tls_ = Tls::active;
   state_ = State::command;
 }
@@ -507,8 +533,11 @@ void ServerMachine::shut_down() {
 }
 
 void ServerMachine::refuse_session(const Reply& reply) {
-  CHECK(state_ == State::greeting);
-  close_with(reply);
+  if (state_ != State::greeting) return;
+  if (reply.is_temporary()) return close_with(reply);
+  say(reply);
+  turned_away_ = true;
+  state_ = State::command;
 }
 
 // --- replies
@@ -520,6 +549,12 @@ void ServerMachine::say(const Reply& reply) {
 void ServerMachine::say_error(const Reply& reply) {
   if (++errors_ > options_.errors_max) return close_with(replies::too_many_errors());
   say(reply);
+}
+
+void ServerMachine::say_mail_first() {
+  // RFC 2920 section 3.1: RCPT and DATA may be sent before the answer to MAIL is read.
+  if (!sender_refused_) return say_error(replies::mail_first());
+  if (may_idle()) say(replies::mail_first());
 }
 
 void ServerMachine::close_with(const Reply& reply) {

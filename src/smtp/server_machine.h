@@ -53,6 +53,9 @@ class ServerMachine {
     std::string bytes;
     Duration timeout{};
   };
+  /// May this client begin, who calls itself helo()? accept() or answer(). Refused, it hears the
+  /// same at MAIL.
+  struct CheckHelo {};
   /// May this sender? accept() or answer().
   struct CheckMail {
     const mail::Envelope* envelope = nullptr;  ///< without recipients
@@ -80,7 +83,7 @@ class ServerMachine {
   struct StartTls {};
   /// The session is over and everything to say has been said.
   struct Close {};
-  using Action = std::variant<Read, Send, CheckMail, CheckRcpt, StartData, Body, EndData,
+  using Action = std::variant<Read, Send, CheckHelo, CheckMail, CheckRcpt, StartData, Body, EndData,
                               DropTransaction, StartTls, Close>;
 
   enum class TlsOffer : std::uint8_t { none, starttls };
@@ -91,8 +94,8 @@ class ServerMachine {
   ServerMachine(const ServerMachine&) = delete;
   ServerMachine& operator=(const ServerMachine&) = delete;
 
-  /// What to do now. Not to be called while a question (CheckMail, CheckRcpt, StartData, EndData)
-  /// has no answer.
+  /// What to do now. Not to be called while a question (CheckHelo, CheckMail, CheckRcpt, StartData,
+  /// EndData) has no answer.
   Action next();
 
   void feed(std::string_view bytes);
@@ -111,12 +114,14 @@ class ServerMachine {
   /// The server is about to end: the next command, or the one that is waited for, is answered with
   /// 421. A message whose data has begun may still be completed.
   void shut_down();
-  /// Instead of the greeting: 421 or 554 with a reason, and the end. Before the first next().
+  /// Instead of the greeting: 421 with a reason, and the end; or 554, after which only QUIT is
+  /// possible. Before the first next(); without effect when the client is gone.
   void refuse_session(const Reply& reply);
 
-  /// What stood behind HELO or EHLO; empty before it.
+  /// What stood behind HELO or EHLO the last time, also when that was refused; empty before it.
   [[nodiscard]] const std::string& helo() const { return helo_; }
-  [[nodiscard]] Greeting greeting() const { return greeting_; }
+  /// By which of them; `none` before it.
+  [[nodiscard]] Greeting greeting() const { return asked_greeting_; }
   [[nodiscard]] bool tls() const { return tls_ == Tls::active; }
   /// Whether the transaction's data is being received or decided upon.
   [[nodiscard]] bool in_data() const {
@@ -135,6 +140,7 @@ class ServerMachine {
   enum class State : std::uint8_t {
     greeting,
     command,
+    asking_helo,
     asking_mail,
     asking_rcpt,
     asking_start_data,
@@ -162,13 +168,13 @@ class ServerMachine {
   std::optional<Action> on_mail(const Command& command);
   std::optional<Action> on_rcpt(const Command& command);
   std::optional<Action> on_data(const Command& command);
-  void on_helo(const Command& command);
-  void on_ehlo(const Command& command);
+  std::optional<Action> on_helo(const Command& command, Greeting greeting);
   void on_rset(const Command& command);
   void on_starttls(const Command& command);
   void on_quit(const Command& command);
   void on_simple(const Command& command);
   void on_foreign();
+  void answer_helo(const Reply& reply);
   void answer_mail(const Reply& reply);
   void answer_rcpt(const Reply& reply);
   void answer_start_data(const Reply& reply);
@@ -178,6 +184,7 @@ class ServerMachine {
 
   void say(const Reply& reply);
   void say_error(const Reply& reply);
+  void say_mail_first();
   void close_with(const Reply& reply);
   bool may_idle();
   void reset_transaction();
@@ -188,15 +195,19 @@ class ServerMachine {
   const ServerOptions& options_;
   State state_ = State::greeting;
   Tls tls_;
-  Greeting greeting_ = Greeting::none;
+  Greeting greeting_ = Greeting::none;  // that was accepted
+  Greeting asked_greeting_ = Greeting::none;
   bool skipping_ = false;  // an over-long command line is being passed over
   bool shutting_down_ = false;
   bool quit_ = false;
-  bool drop_due_ = false;  // DropTransaction must be told before anything else
+  bool turned_away_ = false;     // 554 stood in place of the greeting
+  bool sender_refused_ = false;  // what was sent behind MAIL in one write is no error of its own
+  bool drop_due_ = false;        // DropTransaction must be told before anything else
   std::size_t pending_used_ = 0;
   std::string pending_;  // input not used yet
   std::string output_;   // replies not sent yet
   std::string helo_;
+  std::unique_ptr<const Reply> refusal_;  // of the greeting
   std::unique_ptr<Transaction> transaction_;
   std::uint32_t errors_ = 0;
   std::uint32_t idle_commands_ = 0;

@@ -131,9 +131,28 @@ std::vector<Dialog> other_commands() {
   };
 }
 
+std::vector<Dialog> refused_clients() {
+  const std::string no = "EHLO no.example\r\n";
+  const std::string mail = "MAIL FROM:<a@b.example>\r\n";
+  return {
+      {"a refused greeting, and QUIT", no + "QUIT\r\n", "550 221"},
+      {"it falls back to HELO", no + "HELO no.example\r\n", "550 550"},
+      {"MAIL hears the same", no + mail + mail, "550 550 550"},
+      {"RCPT and DATA are out of sequence", no + "RCPT TO:<c@d.example>\r\nDATA\r\n",
+       "550 503 503"},
+      {"a message in one write", no + mail + "RCPT TO:<c@d.example>\r\nDATA\r\nQUIT\r\n",
+       "550 550 503 503 221"},
+      {"another greeting that is accepted", no + start, "550 250 250"},
+      {"NOOP and RSET go on working", no + "NOOP\r\nRSET\r\n", "550 250 250"},
+      {"a refused greeting leaves the transaction as it was", ready + no + "DATA\r\n.\r\n",
+       "250 250 250 550 354 250"},
+  };
+}
+
 std::vector<Dialog> dialogs() {
   std::vector<Dialog> all;
-  for (const auto& part : {sequences(), addresses(), parameters(), other_commands()})
+  for (const auto& part :
+       {sequences(), addresses(), parameters(), other_commands(), refused_clients()})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }
@@ -208,6 +227,41 @@ TEST(ServerMachine, RefusesOneWhoTalksBeforeTheGreeting) {
   EXPECT_EQ(std::get<ServerMachine::Send>(action).bytes,
             "554 5.5.1 You talked before the greeting\r\n");
   EXPECT_TRUE(std::holds_alternative<ServerMachine::Close>(machine.next()));
+}
+
+TEST(ServerMachine, TurnsClientsAwayInPlaceOfTheGreeting) {
+  ServerScript busy({}, TlsOffer::none, Reply(421, {4, 7, 25}, "no"));
+  EXPECT_EQ(busy.replies(), "421 4.7.25 no\r\n");
+  EXPECT_TRUE(busy.closed);
+
+  for (const std::size_t chunk : {0U, 1U, 7U}) {
+    ServerOptions options;
+    options.errors_max = 6;
+    ServerScript refused(options, TlsOffer::starttls, Reply(554, {5, 7, 25}, "no"));
+    EXPECT_EQ(refused.replies(), "554 5.7.25 no\r\n");
+    refused.feed(ready + "DATA\r\nNOOP\r\nSTARTTLS\r\nQUIT\r\n", chunk);
+    EXPECT_EQ(refused.first_digits(), "503 503 503 503 503 503 221");
+    EXPECT_TRUE(refused.closed);
+  }
+  ServerOptions options;
+  options.errors_max = 2;
+  ServerScript stubborn(options, TlsOffer::none, Reply(554, {5, 7, 25}, "no"));
+  stubborn.feed(ready);
+  EXPECT_EQ(stubborn.first_digits(), "554 503 503 421") << "not for ever";
+}
+
+TEST(ServerMachine, WhatIsSentBehindARefusedMailIsNoError) {
+  ServerOptions options;
+  options.errors_max = 1;
+  ServerScript script(options);
+  std::string group = ehlo + "MAIL FROM:<no@b.example>\r\n";
+  for (int i = 0; i < 5; ++i) group += "RCPT TO:<c@d.example>\r\n";
+  script.feed(group + "DATA\r\n");
+  EXPECT_EQ(script.first_digits(), "220 250 550 503 503 503 503 503 503");
+  EXPECT_EQ(script.machine.errors(), 0U);
+  script.feed("RSET\r\nRCPT TO:<c@d.example>\r\n");
+  EXPECT_EQ(script.first_digits(), "250 503");
+  EXPECT_EQ(script.machine.errors(), 1U);
 }
 
 TEST(ServerMachine, EndsTheSessionAfterTooManyErrors) {

@@ -78,6 +78,9 @@ Reply no_argument(std::string_view verb) {
 Reply vrfy_syntax() {
   return {501, bad_argument, "Syntax: VRFY address"};
 }
+Reply only_quit() {
+  return {503, invalid_command, "Bad sequence of commands: only QUIT is possible here"};
+}
 Reply greet_first() {
   return {503, invalid_command, "Send HELO or EHLO first"};
 }

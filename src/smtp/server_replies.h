@@ -31,6 +31,7 @@ Reply control_character();
 Reply beyond_ascii();
 Reply no_argument(std::string_view verb);
 Reply vrfy_syntax();
+Reply only_quit();
 Reply greet_first();
 Reply mail_first();
 Reply nested_mail();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,13 +12,15 @@
 namespace postern::smtp {
 
 /// For tests and fuzzers: drives a server machine with bytes in chunks of a given size and writes
-/// down what it did. Accepts everything but recipients that begin with "no" (550) and senders that
-/// begin with "no" (550).
+/// down what it did. Accepts everything but clients, senders and recipients whose name begins with
+/// "no" (550).
 class ServerScript {
  public:
   explicit ServerScript(ServerOptions options = {},
-                        ServerMachine::TlsOffer tls = ServerMachine::TlsOffer::none)
+                        ServerMachine::TlsOffer tls = ServerMachine::TlsOffer::none,
+                        const std::optional<Reply>& turned_away = std::nullopt)
       : options_(named(std::move(options))), machine(options_, tls) {
+    if (turned_away) machine.refuse_session(*turned_away);
     run();
   }
 
@@ -72,6 +75,8 @@ class ServerScript {
     if (const auto* send = std::get_if<ServerMachine::Send>(&action)) {
       sent += send->bytes;
       ++writes;
+    } else if (std::holds_alternative<ServerMachine::CheckHelo>(action)) {
+      decide(machine.helo());
     } else if (const auto* mail = std::get_if<ServerMachine::CheckMail>(&action)) {
       decide(mail->envelope->reverse_path);
     } else if (const auto* rcpt = std::get_if<ServerMachine::CheckRcpt>(&action)) {

@@ -62,6 +62,13 @@ policy::Action action_of(const std::string& text) {
   check_failed("a dialog names an action that there is not");
 }
 
+policy::AnswerAt answer_at_of(const std::string& text) {
+  using policy::AnswerAt;
+  for (const auto step : {AnswerAt::connect, AnswerAt::ehlo, AnswerAt::mail, AnswerAt::rcpt})
+    if (policy::answer_at_name(step) == text) return step;
+  check_failed("a dialog names a step that there is not");
+}
+
 /// "network=192.0.2.0/24", "sender_domain=...", "action=550", "comment=..."
 policy::Overrides with_override(const policy::Overrides& before,
                                 const std::vector<std::string>& words) {
@@ -188,28 +195,52 @@ bool Stage::configure_recipients(std::string_view path, const std::string& value
   return true;
 }
 
-void Stage::configure(const Line& line) {
-  const std::string& key = line.word;
-  const std::string& value = line.text;
+/// The keys of [unknown_ip].
+bool Stage::configure_unknown_ip(std::string_view key, const std::string& value) {
   policy::UnknownIpOptions& unknown = unknown_ip_options_;
-  if (key == "unknown_ip.mode")
+  if (key == "mode")
     unknown.mode = value == "observe" ? policy::UnknownIpMode::observe
                    : value == "off"   ? policy::UnknownIpMode::off
                                       : policy::UnknownIpMode::enforce;
-  else if (key == "unknown_ip.reply_style")
+  else if (key == "reply_style")
     unknown.reply_style =
         value == "postfix" ? policy::ReplyStyle::postfix : policy::ReplyStyle::postern;
-  else if (key == "unknown_ip.deadline")
+  else if (key == "deadline")
     unknown.deadline = *parse_duration(value);
-  else if (key == "unknown_ip.exempt_networks")
+  else if (key == "answer_at")
+    unknown.answer_at = answer_at_of(value);
+  else if (key == "stale_max")
+    unknown.stale_max = *parse_duration(value);
+  else if (key == "header")
+    options_->unknown_ip_header = value == "always"  ? session::UnknownIpHeader::always
+                                  : value == "never" ? session::UnknownIpHeader::never
+                                                     : session::UnknownIpHeader::tagged;
+  else if (key == "escalation.after_attempts")
+    unknown.escalation.after_attempts = number(value);
+  else if (key == "escalation.after")
+    unknown.escalation.after = *parse_duration(value);
+  else if (key == "escalation.enabled")
+    unknown.escalation.enabled = value == "true";
+  else if (key == "exempt_networks")
     unknown.exempt_networks = networks(value);
-  else if (key == "unknown_ip.override")
+  else if (key == "override")
     unknown.overrides = with_override(unknown.overrides, words(value));
-  else if (key == "unknown_ip.actions.no_ptr")
+  else if (key == "actions.no_ptr")
     unknown.no_ptr = action_of(value);
-  else if (key == "unknown_ip.actions.mismatch")
+  else if (key == "actions.mismatch")
     unknown.mismatch = action_of(value);
-  else if (key == "relay.domains")
+  else
+    return false;
+  return true;
+}
+
+void Stage::configure(const Line& line) {
+  const std::string& key = line.word;
+  const std::string& value = line.text;
+  constexpr std::string_view unknown_ip = "unknown_ip.";
+  if (key.starts_with(unknown_ip) && configure_unknown_ip(key.substr(unknown_ip.size()), value))
+    return;
+  if (key == "relay.domains")
     options_->relay.domains = words(value);
   else if (key == "relay.networks")
     options_->relay.networks = networks(value);
