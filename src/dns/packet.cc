@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "base/check.h"
 #include "dns/name.h"
 #include "dns/zone_resolver.h"
 
@@ -247,47 +246,6 @@ Answer answer_of(Section answers, const Header& header, std::optional<std::uint3
   return answer;
 }
 
-void put_u16(std::string& bytes, std::size_t value) {
-  bytes += static_cast<char>(value >> 8 & 0xff);
-  bytes += static_cast<char>(value & 0xff);
-}
-void put_u32(std::string& bytes, std::uint32_t value) {
-  put_u16(bytes, value >> 16);
-  put_u16(bytes, value & 0xffff);
-}
-void put_name(std::string& bytes, const std::string& name) {
-  const auto wire = name_to_wire(name);
-  CHECK(wire.has_value());
-  bytes += *wire;
-}
-
-std::string value_bytes(const Record& record) {
-  std::string value;
-  switch (record.type) {
-    case Type::a:
-      for (const auto byte : record.address.v4_bytes()) value += static_cast<char>(byte);
-      return value;
-    case Type::aaaa:
-      for (const auto byte : record.address.bytes()) value += static_cast<char>(byte);
-      return value;
-    case Type::mx:
-      put_u16(value, record.preference);
-      [[fallthrough]];
-    case Type::ptr:
-    case Type::cname:
-      put_name(value, record.name);
-      return value;
-    case Type::txt:
-      for (std::size_t i = 0; i == 0 || i < record.text.size(); i += 255) {
-        const auto piece = std::string_view(record.text).substr(i, 255);
-        value += static_cast<char>(piece.size());
-        value += piece;
-      }
-      return value;
-  }
-  return value;
-}
-
 }  // namespace
 
 std::optional<Answer> read_answer(std::span<const std::uint8_t> packet, const std::string& name,
@@ -330,46 +288,6 @@ std::optional<Question> read_question(std::span<const std::uint8_t> packet) {
     question.has_edns = reader.u16() == type_opt && reader.ok();
   }
   return question;
-}
-
-std::string write_response(const Question& question, const std::vector<Record>& records,
-                           ResponseFlags flags) {
-  std::string bytes;
-  put_u16(bytes, question.id);
-  // QR, RD, RA: what a resolver that others forward to says.
-  put_u16(bytes, 0x8180U | (flags.truncated ? 0x0200U : 0U) | static_cast<unsigned>(flags.code));
-  put_u16(bytes, 1);
-  put_u16(bytes, records.size());
-  put_u16(bytes, flags.with_soa ? 1 : 0);
-  put_u16(bytes, question.has_edns ? 1 : 0);
-  bytes += question.bytes;
-  for (const Record& record : records) {
-    put_name(bytes, record.owner);
-    put_u16(bytes, static_cast<std::uint16_t>(record.type));
-    put_u16(bytes, class_in);
-    put_u32(bytes, record.ttl_seconds);
-    const std::string value = value_bytes(record);
-    put_u16(bytes, value.size());
-    bytes += value;
-  }
-  if (flags.with_soa) {
-    // SOA of the root: TTL, RDLENGTH, MNAME and RNAME ".", five numbers.
-    bytes += '\0';
-    put_u16(bytes, type_soa);
-    put_u16(bytes, class_in);
-    put_u32(bytes, Zone::negative_ttl_seconds);
-    put_u16(bytes, 22);
-    bytes.append(2, '\0');
-    for (int i = 0; i < 5; ++i) put_u32(bytes, Zone::negative_ttl_seconds);
-  }
-  if (question.has_edns) {
-    bytes += '\0';
-    put_u16(bytes, type_opt);
-    put_u16(bytes, 1232);
-    put_u32(bytes, 0);
-    put_u16(bytes, 0);
-  }
-  return bytes;
 }
 
 }  // namespace postern::dns

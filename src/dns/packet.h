@@ -11,7 +11,7 @@
 #include "dns/resolver.h"
 #include "dns/zone_text.h"
 
-/// DNS messages (RFC 1035 section 4): just what reading an answer needs, and writing one for tests.
+/// DNS messages (RFC 1035 section 4): just what reading an answer needs. testing/message.h writes.
 namespace postern::dns {
 
 /// Records that are read of one message. More cannot matter: ten PTR names are looked at.
@@ -36,15 +36,5 @@ std::optional<Question> read_question(std::span<const std::uint8_t> packet);
 
 /// RFC 1035 section 4.1.1: response codes.
 enum class ResponseCode : std::uint8_t { no_error = 0, serv_fail = 2, nx_domain = 3, refused = 5 };
-
-/// What a written message says beside its records.
-struct ResponseFlags {
-  ResponseCode code = ResponseCode::no_error;
-  bool truncated = false;
-  bool with_soa = false;  ///< a SOA of the root in the authority section, for negative answers
-};
-/// Writes the response to a question. Names are not compressed.
-std::string write_response(const Question& question, const std::vector<Record>& records,
-                           ResponseFlags flags);
 
 }  // namespace postern::dns

@@ -2,6 +2,7 @@
 #include <iterator>
 
 #include "dns/packet.h"
+#include "dns/testing/message.h"
 
 // What a server sends is bytes of anybody's: reading ends, stays in bounds, and answers only what
 // was asked.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "dns/testing/message.h"
+
 namespace postern::dns {
 namespace {
 

@@ -4,6 +4,7 @@
 
 #include <boost/asio/basic_datagram_socket.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/read.hpp>
@@ -19,6 +20,8 @@ using boost::system::error_code;
 using UdpSocket = asio::basic_datagram_socket<asio::ip::udp, Executor>;
 using TcpAcceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
 using TcpSocket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
 constexpr std::size_t message_bytes_max = 65'535;
 constexpr int bind_attempts_max = 50;
 
@@ -64,9 +67,22 @@ struct PacketServer::State : std::enable_shared_from_this<State> {
   }
 
   void respond_to_datagram(std::size_t size) {
-    const auto response = respond(std::string_view(buffer.data(), size), Transport::udp);
+    for (Reply& reply : respond(std::string_view(buffer.data(), size), Transport::udp))
+      send(std::move(reply), from);
+  }
+
+  void send(Reply reply, const asio::ip::udp::endpoint& to) {
     error_code ignored;
-    if (response) udp.send_to(asio::buffer(*response), from, 0, ignored);
+    if (reply.after <= Duration::zero()) {
+      udp.send_to(asio::buffer(reply.bytes), to, 0, ignored);
+      return;
+    }
+    const auto timer = std::make_shared<Timer>(udp.get_executor(), reply.after);
+    timer->async_wait(
+        [self = shared_from_this(), timer, to, bytes = std::move(reply.bytes)](const error_code&) {
+          error_code unsent;
+          if (self->udp.is_open()) self->udp.send_to(asio::buffer(bytes), to, 0, unsent);
+        });
   }
 
   void accept() {
@@ -94,13 +110,14 @@ struct PacketServer::State : std::enable_shared_from_this<State> {
   }
 
   void respond_to_message(const std::shared_ptr<Connection>& connection) {
-    const auto response = respond(connection->message, Transport::tcp);
-    if (!response) return;
-    CHECK(response->size() <= message_bytes_max);
+    const auto replies = respond(connection->message, Transport::tcp);
+    if (replies.empty()) return;
+    const std::string& response = replies.back().bytes;
+    CHECK(response.size() <= message_bytes_max);
     connection->message.clear();
-    connection->message += static_cast<char>(response->size() >> 8);
-    connection->message += static_cast<char>(response->size() & 0xff);
-    connection->message += *response;
+    connection->message += static_cast<char>(response.size() >> 8);
+    connection->message += static_cast<char>(response.size() & 0xff);
+    connection->message += response;
     asio::async_write(connection->socket, asio::buffer(connection->message),
                       [connection](const error_code&, std::size_t) {});
   }
@@ -126,7 +143,12 @@ PacketServer::~PacketServer() {
   state_->udp.close(ignored);
   state_->tcp.close(ignored);
   // Handlers of the closed sockets may still run: they must not call what the owner captured.
-  state_->respond = [](std::string_view, Transport) { return std::nullopt; };
+  state_->respond = [](std::string_view, Transport) { return std::vector<Reply>{}; };
+}
+
+void PacketServer::refuse_tcp() {
+  error_code ignored;
+  state_->tcp.close(ignored);
 }
 
 Endpoint PacketServer::local() const {

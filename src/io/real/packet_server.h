@@ -3,11 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ip.h"
+#include "base/time.h"
 #include "io/task.h"
 
 namespace postern::io {
@@ -17,8 +18,14 @@ namespace postern::io {
 class PacketServer {
  public:
   enum class Transport : std::uint8_t { udp, tcp };
-  /// The bytes to send back; nullopt is silence.
-  using Respond = std::function<std::optional<std::string>(std::string_view message, Transport)>;
+  /// A message to send back, and how long after the question.
+  struct Reply {
+    std::string bytes;
+    Duration after{};
+  };
+  /// What is sent back, several datagrams perhaps; nothing is silence. By TCP only the last one
+  /// counts, at once, and without one the connection is closed.
+  using Respond = std::function<std::vector<Reply>(std::string_view message, Transport)>;
 
   /// Aborts when no port can be bound: for tests only.
   PacketServer(const Executor& executor, Respond respond);
@@ -27,6 +34,8 @@ class PacketServer {
   PacketServer& operator=(const PacketServer&) = delete;
 
   [[nodiscard]] Endpoint local() const;
+  /// Whoever connects by TCP is refused from now on.
+  void refuse_tcp();
 
  private:
   struct State;
