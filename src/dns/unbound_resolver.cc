@@ -27,6 +27,10 @@ Result<> unbound_failure(int error, const std::string& doing) {
   return operator_failure(Cause::other, fmt::format("DNS: {}: {}", doing, ub_strerror(error)));
 }
 
+std::string unbound_endpoint(const Endpoint& endpoint) {
+  return fmt::format("{}@{}", endpoint.address.text(), endpoint.port);
+}
+
 Answer undetermined(Status status, const std::string& name) {
   Answer answer;
   answer.status = status;
@@ -135,9 +139,15 @@ Result<> UnboundResolver::configure() {
   }};
   for (const auto& [name, value] : settings) TRY_VOID(set_option(name, value));
   for (const Endpoint& forwarder : options_.forwarders) {
-    const std::string at = fmt::format("{}@{}", forwarder.address.text(), forwarder.port);
+    const std::string at = unbound_endpoint(forwarder);
     TRY_VOID(unbound_failure(ub_ctx_set_fwd(context_, at.c_str()), "forwarder " + at));
   }
+  for (const StubZone& zone : options_.stub_zones)
+    for (const Endpoint& server : zone.servers) {
+      const std::string at = unbound_endpoint(server);
+      TRY_VOID(unbound_failure(ub_ctx_set_stub(context_, zone.name.c_str(), at.c_str(), 0),
+                               fmt::format("stub zone {}, server {}", zone.name, at)));
+    }
   if (validates)
     TRY_VOID(unbound_failure(ub_ctx_add_ta_file(context_, options_.trust_anchor_file.c_str()),
                              "trust anchor file " + options_.trust_anchor_file));

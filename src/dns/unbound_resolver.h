@@ -24,10 +24,18 @@ namespace postern::dns {
 /// Where the trust anchor of Debian's dns-root-data lies.
 inline constexpr std::string_view trust_anchor_file_default = "/usr/share/dns/root.key";
 
+/// A zone whose authoritative servers are known, so that nobody else is asked about it: an internal
+/// reverse zone, or the root itself.
+struct StubZone {
+  std::string name;  ///< "10.in-addr.arpa"; "." for everything
+  std::vector<Endpoint> servers;
+};
+
 /// What `dns` in the configuration sets.
 struct UnboundOptions {
   /// Who is asked. Empty: the authoritative servers themselves, from the root.
   std::vector<Endpoint> forwarders;
+  std::vector<StubZone> stub_zones = {};
   /// A file of DS or DNSKEY records; empty: no DNSSEC validation.
   std::string trust_anchor_file = {};
   /// Records and messages together; libunbound keeps about as much again for its own upkeep.
