@@ -14,8 +14,11 @@ constexpr std::size_t reply_bytes_max = 510;
 constexpr std::size_t name_shown_max = 200;
 constexpr std::size_t addresses_shown_max = 3;
 
+/// Names from the DNS come with odd bytes as \DDD, and are shown so: as dig shows them.
 std::string shown_name(const std::string& name) {
-  return name.empty() ? "." : printable(name, name_shown_max);
+  if (name.empty()) return ".";
+  if (!std::ranges::all_of(name, ascii_printable)) return printable(name, name_shown_max);
+  return name.size() <= name_shown_max ? name : name.substr(0, name_shown_max) + "...";
 }
 
 std::string shown_addresses(const std::vector<IpAddress>& addresses) {

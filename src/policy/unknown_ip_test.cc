@@ -352,5 +352,14 @@ TEST(UnknownIpReply, IsBoundedAndPrintable) {
               HasSubstr("\"a\\x0d\\x0a250 ok\" (case 4F7KQ2)"));
 }
 
+TEST(UnknownIpReply, ShowsNamesAsDigDoes) {
+  auth::Iprev iprev;
+  iprev.address = IpAddress::parse("192.0.2.7").value();
+  iprev.names.emplace_back().name = "a\\032b.example.com";
+  EXPECT_THAT(refusal_reply(UnknownIpState::bad_name, iprev, Action::reply_450, ReplyStyle::postern,
+                            "4F7KQ2"),
+              HasSubstr("\"a\\032b.example.com\""));
+}
+
 }  // namespace
 }  // namespace postern::policy
