@@ -5,6 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import conformance
 import documents
 import floors
 import format as layout
@@ -180,6 +181,25 @@ class Documents(Case):
     def test_dead_link(self):
         self.assert_says(documents.check(self.tree({"docs/a.md": "\n[b](b.md)\n"})), "docs/a.md:2", "b.md leads nowhere")
         self.assert_says(documents.check(self.tree({"a.md": "[b](../outside.md)\n"})), "leads nowhere")
+
+
+class Conformance(Case):
+    CASE = ('[[case]]\nid = "a"\nsection = "S"\nwhat = "w|x"\nstate = "no_ptr"\ncause = "no PTR record"\nttl = 60\n'
+            'peers = { postfix = "450", postfix_reverse = "450", exim = "550", opensmtpd = "550", haraka = "?" }\n')
+
+    def tables(self, case: str, page: str) -> Tree:
+        return self.tree({conformance.CASES: case, conformance.PAGE: page})
+
+    def test_page_is_made_of_the_cases(self):
+        tree = self.tables(self.CASE, "")
+        self.assert_says(conformance.check(tree), "not current")
+        conformance.write(tree)
+        written = (self.root / conformance.PAGE).read_text()
+        self.assertIn("| `a` | w\\|x | `no_ptr`: 450, no PTR record, kept 60 s | 450 | 450 | 550 | 550 | ? |", written)
+        self.assertEqual(conformance.check(self.tables(self.CASE, written)), [])
+
+    def test_others_are_told(self):
+        self.assert_says(conformance.check(self.tables(self.CASE.replace(', haraka = "?"', ""), "")), "case a", "peers")
 
 
 class Machine(Case):
