@@ -83,7 +83,8 @@ postlog unix-dgram n - n - 1 postlogd
 class Postfix:
     """A mail server for one domain. Mail for others goes out by MX, from `bind` when it is given."""
 
-    def __init__(self, directory, hostname, domain, address, users=("sender",), bind=None, settings=None):
+    def __init__(self, directory, hostname, domain, address, users=("sender",), bind=None, settings=None,
+                 services=""):
         # The mailbox user owns below `directory`; Postfix itself wants the upper folders to be root's.
         self.directory, self.address, self.domain = directory, address, domain
         self.bind = bind or address
@@ -101,7 +102,7 @@ class Postfix:
             d=directory, addresses=address, hostname=hostname, networks=f"{address}/32",
             domain=domain, mailboxes=mailboxes, uid=nobody.pw_uid, gid=nobody.pw_gid,
             more="\n".join(f"{key} = {value}" for key, value in more.items())))
-        (conf / "master.cf").write_text(MASTER.format(address=address, submit=address))
+        (conf / "master.cf").write_text(MASTER.format(address=address, submit=address) + services)
         self.conf = conf
 
     def start(self):
