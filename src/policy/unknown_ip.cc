@@ -274,10 +274,14 @@ std::optional<OverrideDecision> UnknownIpCheck::override_for(
     std::string_view recipient_domain) const {
   const UnknownIpOptions& options = *state_->options;
   if (options.overrides.empty() || verdict.state == UnknownIpState::skipped) return std::nullopt;
+  // Also of what is only observed: it has to foretell what enforce would do.
+  const AnswerAt at = options.answer_at;
+  const auto sender_known = at >= AnswerAt::mail ? sender_domain : std::string_view();
+  const auto recipient_known = at == AnswerAt::rcpt ? recipient_domain : std::string_view();
   const Override* rule = options.overrides.find({.client = verdict.iprev->address,
                                                  .confirmed_name = verdict.iprev->confirmed_name,
-                                                 .sender_domain = sender_domain,
-                                                 .recipient_domain = recipient_domain,
+                                                 .sender_domain = sender_known,
+                                                 .recipient_domain = recipient_known,
                                                  .now = state_->clock.wall_now()});
   if (rule == nullptr) return std::nullopt;
   OverrideDecision decision;

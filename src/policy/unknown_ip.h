@@ -120,9 +120,9 @@ class UnknownIpCheck {
   /// Starts the check of a client that has just connected. Never waits.
   std::shared_ptr<PendingCheck> start(const IpAddress& client);
   [[nodiscard]] bool has_overrides() const;
-  /// Whether an override says otherwise than the verdict, for mail from and to these domains
-  /// (lower case; the null reverse path has none). Not for a client that was skipped. A lookup
-  /// without an answer is never a permanent refusal here either.
+  /// What an override says of mail from and to these domains (lower case; the null reverse path has
+  /// none), as far as they are known where the option answers. Nothing of a client that was
+  /// skipped. A lookup without an answer is never a permanent refusal here either.
   [[nodiscard]] std::optional<OverrideDecision> override_for(
       const UnknownIpVerdict& verdict, std::string_view sender_domain,
       std::string_view recipient_domain) const;

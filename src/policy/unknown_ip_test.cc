@@ -298,6 +298,31 @@ TEST_F(UnknownIpTest, AnswersEarlyOnlyWhatIsEnforced) {
   EXPECT_EQ(start("192.0.2.2")->answer_at(), AnswerAt::rcpt);
 }
 
+TEST_F(UnknownIpTest, OverridesCountOnlyForWhatIsKnownWhereItAnswers) {
+  options_.overrides = Overrides({{.sender_domain = "a.example", .action = Action::accept},
+                                  {.recipient_domain = "b.example", .action = Action::reply_451}});
+  struct Case {
+    AnswerAt step;
+    const char* sender;
+    const char* rule;
+  };
+  const Case cases[] = {{AnswerAt::rcpt, "a.example", "sender_domain a.example"},
+                        {AnswerAt::rcpt, "c.example", "recipient_domain b.example"},
+                        {AnswerAt::mail, "a.example", "sender_domain a.example"},
+                        {AnswerAt::mail, "c.example", ""},
+                        {AnswerAt::ehlo, "a.example", ""},
+                        {AnswerAt::connect, "a.example", ""}};
+  for (const UnknownIpMode mode : {UnknownIpMode::enforce, UnknownIpMode::observe}) {
+    for (const Case& c : cases) {
+      options_.mode = mode;
+      options_.answer_at = c.step;
+      check().set_options(options_);
+      const auto found = check().override_for(verdict("192.0.2.2"), c.sender, "b.example");
+      EXPECT_EQ(found ? found->name : "", c.rule) << answer_at_name(c.step) << " " << c.sender;
+    }
+  }
+}
+
 TEST(UnknownIpReply, AsAGreeting) {
   EXPECT_EQ(greeting_refusal("450 4.7.25 Client host rejected"), "421 4.7.25 Client host rejected");
   EXPECT_EQ(greeting_refusal("451 4.7.25 x"), "421 4.7.25 x");

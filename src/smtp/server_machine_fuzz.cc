@@ -1,4 +1,5 @@
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,9 +18,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   options.recipients_max = 3;
   options.errors_max = 10;
   options.bare_newline = bytes[0] & 1 ? BareNewline::normalize : BareNewline::refuse;
-  ServerScript whole(options);
+  std::optional<Reply> turned_away;
+  if ((bytes[0] & 6) == 6) turned_away = Reply(554, {5, 7, 25}, "no");
+  ServerScript whole(options, ServerMachine::TlsOffer::none, turned_away);
   whole.feed(text);
-  ServerScript parts(options);
+  ServerScript parts(options, ServerMachine::TlsOffer::none, turned_away);
   parts.feed(text, 1 + bytes[0] % 5);
   CHECK(whole.sent == parts.sent);
   CHECK(whole.messages == parts.messages);
