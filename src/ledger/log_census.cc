@@ -44,14 +44,18 @@ void LogCensus::add(const Entry& entry) {
     case Kind::sender:
       if (const auto found = messages_.find(key_of(entry)); found != messages_.end()) {
         found->second.sender = entry.sender;
+        found->second.sender_told = true;
         count(found->second);
       }
       break;
     case Kind::delivered:
     case Kind::deferred:
     case Kind::bounced:
-      if (const auto found = messages_.find(key_of(entry)); found != messages_.end())
+      // What is delivered, or tried to be, was taken, also where no line tells its sender.
+      if (const auto found = messages_.find(key_of(entry)); found != messages_.end()) {
+        count(found->second);
         took(found->second, entry.recipient);
+      }
       break;
     case Kind::ended:
       messages_.erase(key_of(entry));
@@ -88,6 +92,7 @@ void LogCensus::arrived(const Entry& entry) {
   message = {.client = entry.client,
              .helo = std::string(entry.helo),
              .sender = std::string(entry.sender),
+             .sender_told = entry.sender_told,
              .arrived = entry.time};
   // Postfix tells the sender only when the message is queued, the others with its arrival.
   if (entry.sender_told) count(message);
@@ -99,12 +104,13 @@ void LogCensus::count(Message& message) {
   const auto found = clients_.find(message.client);
   if (found == clients_.end()) return;
   ++found->second.accepted;
-  keep_example(found->second.senders, message.sender);
+  if (message.sender_told) keep_example(found->second.senders, message.sender);
 }
 
 void LogCensus::took(const Message& message, std::string_view recipient) {
   if (const auto found = clients_.find(message.client); found != clients_.end())
     keep_example(found->second.recipients, recipient);
+  if (!message.sender_told) return;  // it could be anybody's
   refused_.add({.time = message.arrived,
                 .client = message.client,
                 .helo = message.helo,

@@ -59,6 +59,7 @@ class LogCensus {
     IpAddress client;
     std::string helo;
     std::string sender;
+    bool sender_told = false;  ///< tells the null reverse path from one that no line told
     WallTime arrived;
     bool counted = false;
   };

@@ -61,6 +61,24 @@ TEST(LogCensus, WhatPostfixRefusedAndTookLater) {
   EXPECT_EQ(census.counts().accepted, 1U);
 }
 
+TEST(LogCensus, WhatIsDeliveredWasTakenThoughNoLineTellsItsSender) {
+  const LogCensus census = census_of(
+      "Nov 24 06:00:00 gw postfix/smtpd[1]: NOQUEUE: reject: RCPT from unknown[192.0.2.10]: 450 "
+      "4.7.25 Client host rejected: cannot find your hostname, [192.0.2.10]; from=<> "
+      "to=<bob@example.net> proto=ESMTP helo=<mail.example.com>\n"
+      "Nov 24 06:15:00 gw postfix/smtpd[1]: 4ABC1234: client=mail.example.com[192.0.2.10]\n"
+      "Nov 24 06:15:01 gw postfix/smtp[1]: 4ABC1234: to=<bob@example.net>, relay=none, delay=1, "
+      "dsn=4.4.1, status=deferred (connect: timed out)\n"
+      "Nov 24 06:25:01 gw postfix/smtp[1]: 4ABC1234: to=<bob@example.net>, relay=x, delay=9, "
+      "dsn=2.0.0, status=sent (250 ok)\n");
+  EXPECT_EQ(census.counts().accepted, 1U);
+  EXPECT_EQ(client(census, "192.0.2.10").accepted, 1U);
+  EXPECT_EQ(client(census, "192.0.2.10").recipients, std::vector<std::string>{"bob@example.net"});
+  ASSERT_EQ(census.refused().deferrals().size(), 1U);
+  EXPECT_FALSE(census.refused().deferrals()[0].accepted.has_value())
+      << "whether it is the mail of the null reverse path is not known";
+}
+
 TEST(LogCensus, EximsToo) {
   const LogCensus census = census_of(
       "2026-11-24 06:16:00 H=(h.example.com) [192.0.2.50] F=<g@example.com> temporarily rejected "
