@@ -5,6 +5,7 @@
     198.51.100.25 gw.example.test, Postern
     198.51.100.80 mail.example.test, the recipient's server
     203.0.113.53  nsd        192.0.2.53 the sender's resolver        198.51.100.53 the gateway's resolver
+    198.51.100.54 in its place, in some cases, a name server of the test's own, whose records change
 """
 
 from harness.postern import Postern, merged
@@ -15,6 +16,7 @@ from lib.unbound import Unbound
 
 CONFIRMED, NO_PTR, GATEWAY, RECIPIENT = "192.0.2.10", "192.0.2.66", "198.51.100.25", "198.51.100.80"
 AUTHORITY, SENDER_DNS, GATEWAY_DNS = "203.0.113.53", "192.0.2.53", "198.51.100.53"
+STUB_DNS = "198.51.100.54"
 LMTP_PORT = 24
 SENDER = "sender@sender.test"
 
@@ -37,7 +39,7 @@ MAILBOXES = {"recipient": 0, "second": 0, "small": QUOTA_BYTES}
 
 def set_up(sandbox, stack):
     """Addresses, zones and the sender's resolver, for all cases."""
-    sandbox.add_address(CONFIRMED, NO_PTR, GATEWAY, RECIPIENT, AUTHORITY, SENDER_DNS, GATEWAY_DNS)
+    sandbox.add_address(CONFIRMED, NO_PTR, GATEWAY, RECIPIENT, AUTHORITY, SENDER_DNS, GATEWAY_DNS, STUB_DNS)
     (sandbox.etc / "resolv.conf").write_text(f"nameserver {SENDER_DNS}\noptions timeout:2 attempts:2\n")
     directory = sandbox.state / "dns"
     directory.mkdir()
