@@ -108,6 +108,43 @@ def unknown_ip_texts(case):
           f"header of the tagged message: {content[:600]!r}")
 
 
+@suite.case("unknown-ip-steps", "answer_at: the refusal at MAIL, at EHLO, and in place of the greeting; others are let in")
+def unknown_ip_steps(case):
+    gateway = Gateway(case, enforce(answer_at="mail"), records=records())
+
+    def restart(**settings):
+        gateway.postern.stop()
+        gateway.postern.write_config(enforce(**settings))
+        gateway.postern.start()
+
+    def check_reply(reply, code, where):
+        check(reply.code == code and "Client host rejected: cannot find your hostname, [127.2.0.1]: no PTR" in reply,
+              f"{where}: {reply!r}")
+
+    client = gateway.client(source="127.2.0.1")
+    client.hello()
+    check_reply(client.command(f"MAIL FROM:<{SENDER}>"), 450, "MAIL")
+    client.expect(f"RCPT TO:<{RECIPIENT}>", 503)
+    client.expect("QUIT", 221)
+    restart(answer_at="ehlo")
+    client = gateway.client(source="127.2.0.1")
+    equal(client.reply().code, 220, "the greeting")
+    for command in ("EHLO client.test", "HELO client.test", f"MAIL FROM:<{SENDER}>"):
+        check_reply(client.command(command), 450, command)
+    client.expect("QUIT", 221)
+    restart(answer_at="connect")
+    client = gateway.client(source="127.2.0.1")
+    check_reply(client.reply(), 421, "in place of the greeting")
+    equal(client.file.read(), b"", "what follows 421")
+    equal(gateway.send(message("confirmed"), source="127.1.0.1").code, 250, "a client with a name")
+    restart(answer_at="connect", actions={"no_ptr": "550"})
+    client = gateway.client(source="127.2.0.1")
+    check_reply(client.reply(), 554, "in place of the greeting")
+    client.expect("EHLO client.test", 503)
+    client.expect("QUIT", 221)
+    gateway.wait_delivered(1)
+
+
 @suite.case("unknown-ip-outage", "a resolver that stops answering gives 451, and delivery when it is back")
 def unknown_ip_outage(case):
     gateway = Gateway(case, enforce(), records=records())
