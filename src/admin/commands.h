@@ -22,6 +22,14 @@ struct Status {
   bool draining = false;
   std::uint64_t sessions = 0;
   queue::Queue::Counts queue;
+  struct Ledger {
+    bool enabled = false;
+    std::string problem;        ///< why nothing is recorded now; empty: all is well
+    std::uint64_t written = 0;  ///< since the start
+    std::uint64_t dropped = 0;  ///< since the start
+    std::uint64_t database_bytes = 0;
+  };
+  Ledger ledger;
 };
 
 /// What an administrator may ask of a running server: the narrow interface by which the control

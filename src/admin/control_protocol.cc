@@ -340,6 +340,11 @@ json::object status_reply(const Status& status, WallTime now) {
                     {"damaged", status.queue.damaged},
                     {"held", status.queue.held},
                     {"dead_letters", status.queue.dead_letters}};
+  reply["ledger"] = {{"enabled", status.ledger.enabled},
+                     {"problem", shown(status.ledger.problem)},
+                     {"written", status.ledger.written},
+                     {"dropped", status.ledger.dropped},
+                     {"database_bytes", status.ledger.database_bytes}};
   return reply;
 }
 

@@ -305,6 +305,13 @@ void read_route(Section section, const Configuration::Delivery& delivery,
   routes.push_back(std::move(route));
 }
 
+void read_ledger(Section section, Configuration::Ledger& ledger) {
+  section.flag("enabled", ledger.enabled);
+  section.duration("retention", ledger.retention, 1h, 10 * 365 * 24h);
+  section.integer("size_max", ledger.size_max, 16ULL << 20, 1ULL << 44);
+  section.finish();
+}
+
 void read_log(Section section, Configuration::Log& log) {
   section.choice("format", log.format, {{"text", LogFormat::text}, {"json", LogFormat::json}});
   std::string target = log.target;
@@ -355,6 +362,7 @@ Configuration read_all(const TomlTable& table, Findings& findings,
   // Without a route its keys are known all the same.
   if (routes.empty())
     read_route({"route", {}, nullptr, findings}, configuration.delivery, configuration.routes);
+  read_ledger(root.section("ledger"), configuration.ledger);
   read_log(root.section("log"), configuration.log);
   check_double_bounce(reports, configuration);
   root.finish();

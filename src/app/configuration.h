@@ -157,6 +157,12 @@ struct Configuration {
     [[nodiscard]] bool same_limits(const Route& other) const;
     bool operator==(const Route&) const = default;
   };
+  struct Ledger {
+    bool enabled = true;
+    Duration retention = std::chrono::hours(90 * 24);
+    std::uint64_t size_max = 2'147'483'648;
+    bool operator==(const Ledger&) const = default;
+  };
   struct Log {
     LogFormat format = LogFormat::text;
     std::string target = "stderr";
@@ -175,6 +181,7 @@ struct Configuration {
   Delivery delivery;
   Reports reports;
   std::vector<Route> routes;
+  Ledger ledger;
   Log log;
   bool operator==(const Configuration&) const = default;
 };

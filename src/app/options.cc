@@ -92,6 +92,19 @@ policy::UnknownIpOptions unknown_ip_options(const Configuration::UnknownIp& unkn
   return options;
 }
 
+namespace {
+
+ledger::LedgerOptions ledger_options(const Configuration& configuration) {
+  ledger::LedgerOptions options;
+  options.enabled = configuration.ledger.enabled;
+  options.directory = configuration.server.spool;
+  options.keep.time = configuration.ledger.retention;
+  options.keep.bytes_max = configuration.ledger.size_max;
+  return options;
+}
+
+}  // namespace
+
 LogOptions log_options(const Configuration& configuration) {
   LogOptions options;
   options.format = configuration.log.format;
@@ -106,6 +119,7 @@ Result<server::ServerOptions> server_options(const Configuration& configuration)
   options.unknown_ip = unknown_ip_options(configuration.unknown_ip);
   options.recipients = recipient_options(configuration.recipients);
   TRY(options.delivery, delivery_options(configuration));
+  options.ledger = ledger_options(configuration);
   options.control_socket = configuration.server.control_socket;
   options.version = version;
   return options;

@@ -27,6 +27,11 @@ TEST(Options, DefaultsAreThoseOfTheRooms) {
   EXPECT_EQ(options->session.received_max, session.received_max);
   EXPECT_EQ(options->session.postfix_rejects, session.postfix_rejects);
 
+  const ledger::LedgerOptions ledger;
+  EXPECT_EQ(options->ledger.enabled, ledger.enabled);
+  EXPECT_EQ(options->ledger.keep.time, ledger.keep.time);
+  EXPECT_EQ(options->ledger.keep.bytes_max, ledger.keep.bytes_max);
+
   const policy::UnknownIpOptions unknown_ip;
   EXPECT_EQ(options->unknown_ip.mode, unknown_ip.mode);
   EXPECT_EQ(options->unknown_ip.reply_style, unknown_ip.reply_style);

@@ -70,7 +70,7 @@ std::string recipients_line(const Configuration::RecipientDomain& domain) {
 
 std::string summary(const Configuration& configuration) {
   const auto& [server, limits, smtp, relay, unknown_ip, recipients, dns, delivery, reports, routes,
-               log] = configuration;
+               ledger, log] = configuration;
   std::string lines;
   const auto add = [&lines](std::string_view what, std::string_view value) {
     lines += fmt::format("  {:<12} {}\n", what, value);
@@ -118,6 +118,9 @@ std::string summary(const Configuration& configuration) {
   add("reports", fmt::format("in {}{}", joined(reports.languages, text_of),
                              reports.templates.empty() ? ", in the words that are shipped"
                                                        : ", templates in " + reports.templates));
+  add("ledger", ledger.enabled ? fmt::format("refusals are kept for {}, in {} bytes at the most",
+                                             format_duration(ledger.retention), ledger.size_max)
+                               : "off: refusals stand in the log only");
   add("log", fmt::format("{} to {}", log.format == LogFormat::json ? "JSON" : "text", log.target));
   return lines;
 }

@@ -18,6 +18,7 @@ struct World {
   Disk& disk;            ///< the spool directory
   Worker& store_worker;  ///< for the store's commits
   Entropy& entropy;
+  Worker& ledger_worker;  ///< for the ledger's database, which must not hold up the store's
 };
 
 }  // namespace postern::io

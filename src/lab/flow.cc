@@ -55,8 +55,8 @@ io::World Flow::tapped(io::SimHost& host, const IpAddress& address) {
   const io::World world = host.world();
   networks_.push_back(std::make_unique<TappedNetwork>(world.network, host.clock(), beginning_,
                                                       address, ids_, on_attempt_));
-  return {world.executor, world.clock,        *networks_.back(),
-          world.disk,     world.store_worker, world.entropy};
+  return {world.executor,     world.clock,   *networks_.back(),  world.disk,
+          world.store_worker, world.entropy, world.ledger_worker};
 }
 
 // What still runs ends before what it refers to.

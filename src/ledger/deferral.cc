@@ -71,14 +71,14 @@ bool belongs_to(const Deferral& deferral, const Attempt& attempt,
   if (!equal_ignoring_case(deferral.recipient, attempt.recipient) ||
       !equal_ignoring_case(deferral.sender, attempt.sender))
     return false;
-  const IpNetwork network = network_of(attempt.client);
+  const IpAddress network = network_base(attempt.client);
   // Large senders try again from elsewhere. The same people's mail that comes from elsewhere and is
   // taken is most likely the same mail; reports, which all have the null reverse path, are not.
   const bool same_server = (attempt.accepted && !attempt.sender.empty()) ||
                            (!attempt.helo.empty() &&
                             equal_ignoring_case(pool_of(deferral.helo), pool_of(attempt.helo))) ||
                            std::ranges::any_of(deferral.addresses, [&](const IpAddress& known) {
-                             return network.contains(known);
+                             return network_base(known) == network;
                            });
   return same_server && !is_over(deferral, attempt.time, profiles);
 }
@@ -154,13 +154,15 @@ std::string_view pool_of(std::string_view helo) {
   return domain.contains('.') ? domain : helo;
 }
 
-IpNetwork network_of(const IpAddress& address) {
-  const bool v4 = address.is_v4();
+IpAddress network_base(const IpAddress& address) {
   auto bytes = address.bytes();
-  std::fill(bytes.begin() + (v4 ? 15 : 8), bytes.end(), 0);
-  const IpAddress base =
-      v4 ? IpAddress::from_v4({bytes[12], bytes[13], bytes[14], 0}) : IpAddress::from_v6(bytes);
-  const auto network = IpNetwork::parse(fmt::format("{}/{}", base.text(), v4 ? 24 : 64));
+  std::fill(bytes.begin() + (address.is_v4() ? 15 : 8), bytes.end(), 0);
+  return IpAddress::from_v6(bytes);
+}
+
+IpNetwork network_of(const IpAddress& address) {
+  const auto network = IpNetwork::parse(
+      fmt::format("{}/{}", network_base(address).text(), address.is_v4() ? 24 : 64));
   CHECK(network.has_value());
   return *network;
 }

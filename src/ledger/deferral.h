@@ -75,5 +75,7 @@ std::string_view pool_of(std::string_view helo);
 
 /// Who shares an address's fate: 192.0.2.0/24, or the /64 of an IPv6 address.
 IpNetwork network_of(const IpAddress& address);
+/// Its first address, by which networks are told apart.
+IpAddress network_base(const IpAddress& address);
 
 }  // namespace postern::ledger

@@ -14,7 +14,7 @@ namespace postern::ledger {
 enum class Effect : std::uint8_t {
   refused,       ///< answered 4xx or 5xx
   would_refuse,  ///< observed only: accepted
-  excused,       ///< an override accepted it
+  excused,       ///< accepted all the same: an override says so, or the action is "tag"
 };
 
 /// One recipient of one transaction whose client's address was found wanting (unknown-ip.md

@@ -9,7 +9,7 @@ namespace postern::ledger {
 namespace {
 
 /// For somebody who looks into the file with a tool that locks it.
-constexpr int busy_timeout_ms = 2000;
+constexpr int busy_timeout_ms = 1000;
 
 Cause cause_of(int code) {
   switch (code & 0xff) {
@@ -167,6 +167,10 @@ Result<std::int64_t> Database::number(std::string_view sql) {
   TRY(Statement statement, prepare(sql));
   TRY(const bool row, statement.step());
   return row ? statement.integer(0) : 0;
+}
+
+std::uint64_t Database::changes() const {
+  return static_cast<std::uint64_t>(sqlite3_changes64(database_.get()));
 }
 
 // --- Transaction

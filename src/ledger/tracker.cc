@@ -1,37 +1,20 @@
 #include "ledger/tracker.h"
 
-#include "base/text.h"
-
 namespace postern::ledger {
-namespace {
-
-std::size_t key_of(const Attempt& attempt) {
-  const std::hash<std::string> hash;
-  return hash(to_lower(attempt.sender)) * 31 + hash(to_lower(attempt.recipient));
-}
-
-}  // namespace
 
 void Tracker::add(const Attempt& attempt) {
-  if (Deferral* deferral = find(attempt)) {
-    note(*deferral, attempt);
-    return;
+  const auto deferral = [this](OpenDeferrals::Id id) -> Deferral& {
+    return deferrals_[static_cast<std::size_t>(id)];
+  };
+  const auto found = open_.find(attempt, [&](OpenDeferrals::Id id) {
+    return !deferral(id).accepted && belongs_to(deferral(id), attempt, profiles_);
+  });
+  if (found) {
+    note(deferral(*found), attempt);
+    if (!attempt.accepted) open_.add(*found, attempt);
+  } else if (!attempt.accepted) {
+    begin(attempt);
   }
-  if (!attempt.accepted) begin(attempt);
-}
-
-// The newest: when two messages are under way between the same two, attempts cannot be told apart.
-Deferral* Tracker::find(const Attempt& attempt) {
-  const auto [first, last] = open_.equal_range(key_of(attempt));
-  auto newest = last;
-  for (auto place = first; place != last; ++place)
-    if (belongs_to(deferrals_[place->second], attempt, profiles_) &&
-        (newest == last || place->second > newest->second))
-      newest = place;
-  if (newest == last) return nullptr;
-  Deferral* found = &deferrals_[newest->second];
-  if (attempt.accepted) open_.erase(newest);
-  return found;
 }
 
 void Tracker::begin(const Attempt& attempt) {
@@ -39,8 +22,8 @@ void Tracker::begin(const Attempt& attempt) {
     ++forgotten_;
     return;
   }
+  open_.add(static_cast<OpenDeferrals::Id>(deferrals_.size()), attempt);
   deferrals_.push_back(deferral_of(attempt));
-  open_.emplace(key_of(attempt), deferrals_.size() - 1);
 }
 
 }  // namespace postern::ledger

@@ -2,13 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <string>
-#include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "ledger/deferral.h"
+#include "ledger/open_deferrals.h"
 
 namespace postern::ledger {
 
@@ -31,13 +28,11 @@ class Tracker {
   [[nodiscard]] std::uint64_t forgotten() const { return forgotten_; }
 
  private:
-  Deferral* find(const Attempt& attempt);
   void begin(const Attempt& attempt);
 
   const upstream::Profiles& profiles_;
   std::vector<Deferral> deferrals_;
-  /// Those that were not accepted yet, by the hash of sender and recipient.
-  std::unordered_multimap<std::size_t, std::size_t> open_;
+  OpenDeferrals open_{static_cast<std::size_t>(-1)};  ///< ids are places in `deferrals_`
   std::uint64_t forgotten_ = 0;
 };
 

@@ -66,7 +66,8 @@ struct Server::Parts {
         probe(prober),
         recipients(world, &probe, std::move(options.recipients)),
         dispatcher(world, queue, resolver, &tls_client, log, options.delivery),
-        smtp(world, {queue, check, recipients, log},
+        ledger(world, log, std::move(options.ledger)),
+        smtp(world, {queue, check, recipients, log, ledger.enabled() ? &ledger : nullptr},
              std::make_shared<session::Options>(options.session)),
         hostname(options.session.smtp.hostname),
         commands(world, queue, dispatcher, [this] { return status(); }),
@@ -86,6 +87,12 @@ struct Server::Parts {
     status.draining = stopping;
     status.sessions = smtp.counts().sessions;
     status.queue = queue.counts();
+    const ledger::Ledger::Counts recorded = ledger.counts();
+    status.ledger = {.enabled = ledger.enabled(),
+                     .problem = ledger.problem(),
+                     .written = recorded.written,
+                     .dropped = recorded.dropped,
+                     .database_bytes = recorded.database_bytes};
     return status;
   }
 
@@ -102,6 +109,7 @@ struct Server::Parts {
   RecipientProbePort probe;
   policy::RecipientCheck recipients;
   delivery::Dispatcher dispatcher;
+  ledger::Ledger ledger;
   session::SmtpServer smtp;
   std::string hostname;
   QueueCommands commands;
@@ -119,6 +127,7 @@ Server::~Server() = default;
 io::Task<Result<>> Server::start(std::vector<std::unique_ptr<io::Listener>> listeners) {
   CO_TRY_VOID(co_await parts_->queue.recover());
   if (parts_->control) CO_TRY_VOID(parts_->control->start());
+  parts_->ledger.start();
   parts_->dispatcher.start();
   for (auto& listener : listeners) CO_TRY_VOID(parts_->smtp.listen_on(std::move(listener)));
   co_return Result<>{};
@@ -128,6 +137,7 @@ io::Task<> Server::stop(io::Deadline deadline) {
   parts_->stopping = true;
   parts_->prober.cease();
   co_await parts_->smtp.stop(deadline);
+  co_await parts_->ledger.stop();
   co_await parts_->dispatcher.stop(deadline);
   if (parts_->control) co_await parts_->control->stop();
   parts_->resolver.stop();
@@ -141,6 +151,7 @@ void Server::reload(ServerOptions options) {
   parts_->mode = options.unknown_ip.mode;
   parts_->routes = delivery::RouteTable(options.delivery.routes);
   parts_->check.set_options(options.unknown_ip);
+  parts_->ledger.set_keep(options.ledger.keep);
   parts_->recipients.set_options(std::move(options.recipients));
   parts_->smtp.set_tls(session::start_tls_with(options.tls));
   parts_->smtp.set_options(std::make_shared<session::Options>(std::move(options.session)));
@@ -159,6 +170,10 @@ std::vector<Endpoint> Server::listening() const {
 
 admin::Commands& Server::commands() {
   return parts_->commands;
+}
+
+ledger::Ledger& Server::ledger() {
+  return parts_->ledger;
 }
 
 queue::Queue& Server::queue() {

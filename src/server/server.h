@@ -12,6 +12,7 @@
 #include "delivery/options.h"
 #include "dns/resolver.h"
 #include "io/world.h"
+#include "ledger/ledger.h"
 #include "net/tls_context.h"
 #include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
@@ -28,6 +29,7 @@ struct ServerOptions {
   policy::RecipientOptions recipients;
   queue::QueueOptions queue;
   delivery::DeliveryOptions delivery;
+  ledger::LedgerOptions ledger;
   std::string control_socket;  ///< path; empty: no control socket
   std::string version;         ///< as `status` tells it
   /// For STARTTLS inbound; null: not offered. Loaded by the caller, while it may still read the
@@ -66,6 +68,7 @@ class Server {
 
   [[nodiscard]] std::vector<Endpoint> listening() const;
   queue::Queue& queue();
+  ledger::Ledger& ledger();
   /// What the control socket reaches.
   admin::Commands& commands();
 

@@ -10,19 +10,23 @@ using policy::AnswerAt;
 io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
   if (check_->answer_at() != step) co_return std::nullopt;
   const policy::UnknownIpVerdict& verdict = *co_await check_->verdict();
+  note_verdict();
   // What is only observed is recorded at RCPT, for each recipient.
   if (!verdict.enforced) co_return std::nullopt;
   const auto other = override_for(nullptr, verdict);
   early_action_ = other ? other->action : verdict.action;
   const std::string& text = other ? other->reply : verdict.reply;
+  const policy::OverrideDecision* override = other ? &*other : nullptr;
   if (text.empty()) {
-    if (other && !verdict.reply.empty())
+    if (other && !verdict.reply.empty()) {
+      record_refusal({}, verdict, override, ledger::Effect::excused);
       log_excused(ports_.log, {.client = client_.address,
                                .sender = sender_,
                                .recipient = {},
                                .state = policy::state_name(verdict.state),
                                .rule = other->name,
                                .step = step});
+    }
     co_return std::nullopt;
   }
   const auto reply =
@@ -40,6 +44,7 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
       .case_id = other ? other->case_id : verdict.case_id,
       .rule = other ? std::string_view(other->name) : std::string_view(),
       .step = step};
+  record_refusal({}, verdict, override, ledger::Effect::refused);
   log_refused(ports_.log, decision);
   if (options_->postfix_rejects) log_postfix_reject(ports_.log, decision);
   co_return *reply;

@@ -37,8 +37,8 @@ Session::Session(Parts parts, std::unique_ptr<io::Stream> stream)
       stream_(std::move(stream)),
       client_(stream_->remote()),
       check_(ports_.unknown_ip.start(client_.address)),
-      machine_(options_->smtp, start_tls_ ? Machine::TlsOffer::starttls : Machine::TlsOffer::none) {
-}
+      machine_(options_->smtp, start_tls_ ? Machine::TlsOffer::starttls : Machine::TlsOffer::none),
+      began_(world_.clock.now()) {}
 
 io::Task<> Session::run() {
   if (options_->greeting_delay > Duration::zero()) co_await wait_before_greeting();
@@ -257,6 +257,9 @@ bool Session::refused_by_address(const Machine::CheckRcpt& check,
   const auto other = override_for(check.mailbox, verdict);
   const auto reply = smtp::Reply::parse_line(other ? other->reply : verdict.reply);
   if (!reply) {
+    if (other ? !verdict.reply.empty() : verdict.action == policy::Action::tag)
+      record_refusal(check.recipient->address, verdict, other ? &*other : nullptr,
+                     ledger::Effect::excused);
     if (other && !verdict.reply.empty())
       log_excused(ports_.log, {.client = client_.address,
                                .sender = sender_,
@@ -272,6 +275,8 @@ bool Session::refused_by_address(const Machine::CheckRcpt& check,
     decision.rule = other->name;
     decision.case_id = other->case_id;
   }
+  record_refusal(check.recipient->address, verdict, other ? &*other : nullptr,
+                 verdict.enforced ? ledger::Effect::refused : ledger::Effect::would_refuse);
   if (!verdict.enforced) {
     log_would_refuse(ports_.log, decision);
     tag_.take(other ? other->action : verdict.action, decision.case_id);
@@ -304,6 +309,7 @@ io::Task<> Session::check_recipient(Machine::CheckRcpt check) {
   const RelayDecision relay = decide_relay(*options_, client_.address, *check.mailbox);
   if (refused_by_relay_control(check, relay)) co_return;
   const policy::UnknownIpVerdict* verdict = co_await check_->verdict();
+  note_verdict();
   if (refused_by_address(check, *verdict)) co_return;
   // Last, so that nothing is asked on behalf of a client who is refused anyway. Clients whom we
   // trust may send anywhere; of other people's domains we know nothing.
@@ -343,7 +349,10 @@ io::Task<> Session::start_data(Machine::StartData start) {
                              sender_,
                              start.envelope->recipients.size(),
                              world_.clock.in(options_->data_total_timeout),
+                             {},
                              {}});
+  for (const auto& recipient : start.envelope->recipients)
+    message_->recipient_addresses.push_back(recipient.address);
   std::string trace = compose_trace({options_->smtp.hostname, client_.address, machine_.helo(),
                                      protocol, message_->queue_id, *start.envelope, verdict, now});
   if (verdict != nullptr && bears_field(options_->unknown_ip_header, *verdict, tag_))
@@ -398,6 +407,7 @@ io::Task<> Session::end_data() {
     machine_.answer(reply_for_error(committed.error()));
     co_return;
   }
+  record_acceptance(*message);
   ports_.log.line(Severity::info, "accepted",
                   {{"client", client_.address.text()},
                    {"helo", machine_.helo()},

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "io/world.h"
+#include "ledger/recorder.h"
 #include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
 #include "queue/queue.h"
@@ -28,6 +29,7 @@ struct Ports {
   policy::UnknownIpCheck& unknown_ip;
   policy::RecipientCheck& recipients;
   Log& log;
+  ledger::Recorder* recorder = nullptr;  ///< null: nothing is recorded
 };
 
 /// The server's side of a TLS handshake: takes the plaintext stream, gives the encrypted one. On
@@ -72,6 +74,7 @@ class Session {
     std::size_t recipients = 0;
     io::Deadline deadline;
     std::string passed;  // content on its way from the filter to the intake
+    std::vector<std::string> recipient_addresses;  // for the ledger
   };
 
   io::Task<> wait_before_greeting();
@@ -91,6 +94,13 @@ class Session {
   /// one does.
   [[nodiscard]] std::optional<policy::OverrideDecision> override_for(
       const mail::Mailbox* recipient, const policy::UnknownIpVerdict& verdict) const;
+  /// `recipient` (empty: none is known yet) was refused, would have been, or was excused; by the
+  /// override when there is one.
+  void record_refusal(std::string_view recipient, const policy::UnknownIpVerdict& verdict,
+                      const policy::OverrideDecision* override, ledger::Effect effect);
+  void record_acceptance(const Message& message);
+  /// The verdict is there, for the first time or again.
+  void note_verdict();
   bool refused_as_unknown(const Machine::CheckRcpt& check, const policy::RecipientVerdict& verdict);
   [[nodiscard]] RecipientDecision decision_about(const Machine::CheckRcpt& check,
                                                  const policy::UnknownIpVerdict* verdict,
@@ -117,6 +127,8 @@ class Session {
   Machine machine_;
   io::Deadline command_deadline_ = io::Deadline::never();
   std::string sender_;
+  SteadyTime began_;
+  Duration verdict_after_{};                              // from the connection on, for the ledger
   policy::Patience patience_ = policy::Patience::wait;    // of the transaction's recipients
   policy::Action early_action_ = policy::Action::accept;  // decided before a recipient was known
   UnknownIpTag tag_;                                      // of the recipients who were accepted

@@ -116,8 +116,10 @@ struct Bed {
   io::SimHost& gateway = sim.add_host("gateway", server_endpoint.address);
   io::SimHost& clients = sim.add_host("clients", *IpAddress::parse("192.0.2.7"));
   FailingNetwork network;
-  io::World world{gateway.world().executor, gateway.world().clock,        network,
-                  gateway.world().disk,     gateway.world().store_worker, gateway.world().entropy};
+  io::World world{
+      gateway.world().executor,     gateway.world().clock,        network,
+      gateway.world().disk,         gateway.world().store_worker, gateway.world().entropy,
+      gateway.world().ledger_worker};
   dns::ZoneResolver resolver{world.clock, {}};
   policy::UnknownIpCheck check{world, resolver, {}};
   policy::RecipientCheck recipients{world, nullptr, {}};

@@ -193,8 +193,8 @@ server::ServerOptions Town::options() const {
 void Town::start_gateway() {
   CHECK(server_ == nullptr);
   const io::World world = gateway_.world();
-  const io::World counted{world.executor, world.clock,        network_,
-                          world.disk,     world.store_worker, world.entropy};
+  const io::World counted{world.executor,     world.clock,   network_,           world.disk,
+                          world.store_worker, world.entropy, world.ledger_worker};
   resolver_ = std::make_unique<dns::ZoneResolver>(world.clock, zone_of(dns_));
   resolver_->set_latency(std::chrono::milliseconds(3));
   server_ = std::make_unique<server::Server>(counted, log_, *resolver_, *store_, options());

@@ -27,6 +27,7 @@ RealShard::RealShard()
       clock_(*context_),
       poller_(*context_),
       store_worker_(context_->get_executor(), clock_),
+      ledger_worker_(context_->get_executor(), clock_),
       disk_workers_{RealWorker{context_->get_executor(), clock_},
                     RealWorker{context_->get_executor(), clock_},
                     RealWorker{context_->get_executor(), clock_},
@@ -36,6 +37,7 @@ RealShard::RealShard()
 RealShard::~RealShard() {
   // Work in a worker refers to frames of tasks, which end with the context.
   store_worker_.stop();
+  ledger_worker_.stop();
   for (RealWorker& worker : disk_workers_) worker.stop();
   clock_.end();
   poller_.end();
@@ -44,7 +46,8 @@ RealShard::~RealShard() {
 }
 
 World RealShard::world() {
-  return World{context_->get_executor(), clock_, *network_, *disk_, store_worker_, entropy_};
+  return World{
+      context_->get_executor(), clock_, *network_, *disk_, store_worker_, entropy_, ledger_worker_};
 }
 
 void RealShard::run() {

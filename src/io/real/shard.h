@@ -62,6 +62,7 @@ class RealShard {
   Poller poller_;
   RealEntropy entropy_;
   RealWorker store_worker_;
+  RealWorker ledger_worker_;
   std::array<RealWorker, disk_threads> disk_workers_;
   std::unique_ptr<RealDisk> disk_;
   std::optional<RealNetwork> network_;

@@ -35,6 +35,7 @@ SimHost::SimHost(SimCore& core, SimFabric& fabric, HostId id, std::string name,
       network_(fabric, clock_, id, std::move(addresses)),
       disk_(core, clock_),
       store_worker_(core, clock_),
+      ledger_worker_(core, clock_),
       entropy_(seed),
       context_(std::make_unique<ShardContext>(one_thread)) {
   tasks_.emplace(context_->get_executor(), clock_, root_tasks_max);
@@ -45,7 +46,8 @@ SimHost::~SimHost() {
 }
 
 World SimHost::world() {
-  return World{context_->get_executor(), clock_, network_, disk_, store_worker_, entropy_};
+  return World{
+      context_->get_executor(), clock_, network_, disk_, store_worker_, entropy_, ledger_worker_};
 }
 
 void SimHost::crash(CrashKind kind) {

@@ -46,6 +46,7 @@ class SimHost {
   [[nodiscard]] const std::string& name() const { return name_; }
   SimDisk& disk() { return disk_; }
   SimWorker& store_worker() { return store_worker_; }
+  SimWorker& ledger_worker() { return ledger_worker_; }
   SimClock& clock() { return clock_; }
 
   /// A root task of this host.
@@ -76,6 +77,7 @@ class SimHost {
   SimNetwork network_;
   SimDisk disk_;
   SimWorker store_worker_;
+  SimWorker ledger_worker_;
   SimEntropy entropy_;
   std::unique_ptr<ShardContext> ended_context_;  ///< of the last crash
   std::unique_ptr<ShardContext> context_;

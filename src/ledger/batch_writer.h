@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "ledger/evidence_ids.h"
+#include "ledger/open_deferrals.h"
+#include "ledger/recorder.h"
+#include "ledger/retention.h"
+#include "ledger/sqlite.h"
+
+namespace postern::ledger {
+
+using Event = std::variant<Refusal, Acceptance>;
+
+/// The one who writes the ledger's database (docs/design/ledger.md). Blocks for the disk, so that
+/// it lives on a worker. After an error of write() or expire() what it knows may differ from the
+/// file: it is to be destroyed, and opened anew.
+class BatchWriter {
+ public:
+  /// Some 500,000 deferrals' worth, 40 MB at the most.
+  static constexpr std::size_t open_keys_max = 1'500'000;
+
+  /// Opens the file, or makes it, brings its schema up to date, and reads which deferrals are open.
+  /// Errors as those of Database and migrate.
+  /// `profiles` outlives it.
+  static Result<std::unique_ptr<BatchWriter>> open(
+      const std::string& path, WallTime now,
+      const upstream::Profiles& profiles = upstream::shipped_profiles_read());
+
+  /// Writes all of the events, or none.
+  Result<> write(std::span<const Event> events);
+  /// One small step of what `Retention` does.
+  Result<Retention::Progress> expire(const Retention::Limits& limits, WallTime now);
+  struct Sizes {
+    std::uint64_t database_bytes = 0;
+    std::uint64_t deferrals_open = 0;
+  };
+  Result<Sizes> sizes();
+
+  /// All that are kept, `count_max` at most, in the order in which they began.
+  Result<std::vector<Deferral>> deferrals(std::size_t count_max);
+
+ private:
+  using Id = OpenDeferrals::Id;
+  struct Touched {
+    Deferral deferral;
+    bool is_new = false;
+    bool changed = false;
+  };
+  struct ClientChange {
+    WallTime first;
+    WallTime last;
+    std::string helo;
+    std::string name;
+    std::optional<WallTime> last_confirmed;
+    std::uint64_t accepted = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t would_refuse = 0;
+  };
+
+  BatchWriter(Database database, const upstream::Profiles& profiles)
+      : database_(std::move(database)), profiles_(profiles) {}
+  Result<> prepare();
+  Result<> load(WallTime now);
+
+  Result<> add(const Refusal& refusal);
+  Result<> add(const Acceptance& acceptance);
+  /// The deferral that a refused attempt begins or belongs to.
+  Result<Id> defer(const Attempt& attempt);
+  /// The open deferral an attempt belongs to, as it is with the batch so far; nullptr: none.
+  Result<Touched*> find(const Attempt& attempt, Id& id);
+  Result<Touched*> touch(Id id);
+  Result<std::int64_t> evidence_of(const Refusal& refusal);
+  ClientChange& client(const IpAddress& address, WallTime time, const std::string& helo);
+  Result<> write_deferrals();
+  Result<> write_clients();
+
+  Database database_;
+  Statement insert_refusal_;
+  Statement insert_evidence_;
+  Statement insert_deferral_;
+  Statement update_deferral_;
+  Statement select_deferral_;
+  Statement upsert_client_;
+
+  const upstream::Profiles& profiles_;
+  OpenDeferrals open_{open_keys_max};
+  EvidenceIds evidence_;
+  Retention retention_;
+  std::int64_t last_refusal_ = 0;
+  std::int64_t last_evidence_ = 0;
+  Id last_deferral_ = 0;
+  std::uint64_t deferrals_open_ = 0;
+
+  // Of the batch under way.
+  std::unordered_map<Id, Touched> touched_;
+  std::unordered_map<IpAddress, ClientChange> clients_;
+};
+
+}  // namespace postern::ledger
