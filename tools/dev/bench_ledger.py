@@ -1,0 +1,143 @@
+"""./dev bench ledger: what recording refusals costs."""
+
+import contextlib
+import json
+import os
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import building
+from benching import PRESET, Figure, measure, report
+from shell import BUILD, Failed, environment, say
+
+SESSIONS, PAIRS = 4_000, 9
+RATIO_MOST = 1.05
+EXPLAIN_RUNS, EXPLAIN_MS_MOST = 11, 50
+ZONE = "$ORIGIN sender.test.\n$TTL 3600\n@ SOA ns.sender.test. hostmaster.sender.test. 1 3600 600 86400 3600\n"
+CONFIGURATION = """
+[server]
+hostname = "gw.test"
+listen = ["127.0.0.1:{port}"]
+spool = "{folder}/spool"
+[relay]
+domains = ["example.test"]
+[unknown_ip]
+mode = "enforce"
+check_private = true
+[dns]
+zone_files = ["{folder}/zone"]
+[log]
+target = "{folder}/log"
+[ledger]
+enabled = {enabled}
+"""
+
+
+class Server:
+    """A server of its own, with the ledger or without."""
+
+    def __init__(self, program: Path, folder: Path, enabled: bool, load: Path):
+        folder.mkdir(exist_ok=True)
+        self.load_program = load
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        (folder / "zone").write_text(ZONE)
+        self.config = folder / "postern.toml"
+        self.config.write_text(CONFIGURATION.format(port=self.port, folder=folder, enabled=str(enabled).lower()))
+        self.process = subprocess.Popen([str(program), "run", "--config", str(self.config)], env=environment(),
+                                        stdin=subprocess.DEVNULL)
+
+    def wait(self) -> None:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise Failed(f"the server of {self.config} did not start")
+
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def cpu_us(self) -> float:
+        """For one refused session, until what it recorded is written."""
+        before = self.cpu_seconds()
+        done = measure(self.load_program, "load", self.port, SESSIONS)
+        if done["refused"] != SESSIONS:
+            raise Failed(f"{done['refused']} of {SESSIONS} sessions were refused")
+        time.sleep(2.5)
+        return (self.cpu_seconds() - before) / SESSIONS * 1e6
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(60)
+
+
+def compare(program: Path, bench: Path, folder: Path) -> tuple[float, float, float]:
+    """CPU for a session without, with, and the median of the ratios."""
+    with contextlib.ExitStack() as servers:
+        without, recording = (Server(program, folder / name, name == "with", bench) for name in ("without", "with"))
+        for server in (without, recording):
+            servers.callback(server.stop)
+            server.wait()
+        for server in (without, recording):
+            server.cpu_us()  # what the first clients cost is not what is compared
+        alone, beside, ratios = [without.cpu_us()], [], []
+        for _ in range(PAIRS):
+            beside.append(recording.cpu_us())
+            alone.append(without.cpu_us())
+            ratios.append(beside[-1] / statistics.mean(alone[-2:]))
+        return statistics.median(alone), statistics.median(beside), statistics.median(ratios)
+
+
+def explain_ms(program: Path, config: Path, case: str) -> float:
+    times = []
+    for _ in range(EXPLAIN_RUNS):
+        began = time.monotonic()
+        done = subprocess.run([str(program), "explain", case, "--config", str(config), "--json"], env=environment(),
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        times.append((time.monotonic() - began) * 1000)
+        if done.returncode != 0 or case not in done.stdout:
+            raise Failed(f"postern explain {case}: exit code {done.returncode}: {done.stderr.strip()}")
+        json.loads(done.stdout)
+    return statistics.median(times)
+
+
+def measure_ledger(program: Path, bench: Path, folder: Path, refusals: int) -> list[Figure]:
+    alone, beside, ratio = compare(program, bench, folder)
+    spool = folder / "with" / "spool"
+    say(f"filling a ledger with {refusals} refusals")
+    for file in spool.glob("ledger.db*"):
+        file.unlink()
+    filled = measure(bench, "fill", spool / "ledger.db", refusals)
+    full_alone, full_beside, full_ratio = compare(program, bench, folder)
+    return [
+        Figure("CPU for a refused session, nothing recorded", alone, "us"),
+        Figure("the same, recorded", beside, "us"),
+        Figure("ratio of these two", ratio, "", most=RATIO_MOST),
+        Figure("writing a refusal, in full batches", filled["cpu_us"], "us"),
+        Figure(f"size of {refusals} refusals", filled["bytes"] / 1e6, "MB"),
+        Figure("CPU for a session, nothing recorded, once more", full_alone, "us"),
+        Figure(f"the same, recorded beside {refusals}", full_beside, "us"),
+        Figure("ratio of these two", full_ratio, "", most=RATIO_MOST),
+        Figure("postern explain CASE there", explain_ms(program, folder / "with" / "postern.toml", filled["case"]), "ms",
+               most=EXPLAIN_MS_MOST),
+    ]
+
+
+def bench_ledger(refusals: int, directory: str | None, as_json: bool) -> None:
+    building.build(PRESET, ["postern", "ledger_bench"])
+    with tempfile.TemporaryDirectory(prefix="bench-ledger-", dir=directory or BUILD) as folder:
+        before = os.getloadavg()[0]
+        figures = measure_ledger(BUILD / PRESET / "postern", BUILD / PRESET / "ledger_bench", Path(folder), refusals)
+    if before > (os.cpu_count() or 1) / 2:
+        say(f"other programs kept this machine busy (load {before:.1f} at the start): the figures are worse than they are")
+    if not report(figures, as_json):
+        raise Failed("a bound was missed")
