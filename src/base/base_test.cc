@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "base/ip.h"
+#include "base/metrics.h"
+#include "base/recent_top.h"
 #include "base/text.h"
 #include "base/time.h"
 
@@ -65,6 +67,56 @@ TEST(WallTime, rfc5322) {
   const WallTime time{1795490753123ms};
   EXPECT_EQ(format_rfc5322(time), "Tue, 24 Nov 2026 03:25:53 +0000");
   EXPECT_EQ(format_iso8601(time), "2026-11-24T03:25:53.123Z");
+}
+
+TEST(Histogram, a_bound_belongs_to_its_bucket) {
+  DelayHistogram histogram;
+  struct Case {
+    Duration duration;
+    std::size_t bucket;
+  };
+  for (const Case& c : std::initializer_list<Case>{
+           {0ms, 0}, {100ms, 0}, {100ms + 1ns, 1}, {1s, 1}, {5 * 24h, 11}, {5 * 24h + 1ns, 12}}) {
+    const std::uint64_t before = histogram.view().buckets[c.bucket];
+    histogram.observe(c.duration);
+    EXPECT_EQ(histogram.view().buckets[c.bucket], before + 1) << format_duration(c.duration);
+  }
+  EXPECT_NEAR(histogram.view().sum_seconds, 2 * 5 * 24 * 3600 + 1.2, 0.001);
+}
+
+TEST(Histogram, years_of_waiting_add_up) {
+  DelayHistogram histogram;
+  for (int i = 0; i < 1000; ++i) histogram.observe(365 * 24h);
+  EXPECT_NEAR(histogram.view().sum_seconds, 1000.0 * 365 * 24 * 3600, 1);
+}
+
+TEST(RecentTop, sums_the_minutes_of_the_window_and_forgets_older_ones) {
+  RecentTop<int, 4, 3> top;
+  using Entry = decltype(top)::Entry;
+  const SteadyTime begin{10min};
+  top.count(1, begin);
+  top.count(2, begin + 1min);
+  top.count(2, begin + 1min + 59s);
+  top.count(1, begin + 2min);
+  top.count(3, begin + 2min);
+  top.count(1, begin + 2min);
+  EXPECT_EQ(top.top(9, begin + 2min), (std::vector<Entry>{{1, 3}, {2, 2}, {3, 1}}));
+  EXPECT_EQ(top.top(1, begin + 3min), (std::vector<Entry>{{1, 2}})) << "minute 10 is out";
+  EXPECT_EQ(top.top(9, begin + 4min), (std::vector<Entry>{{1, 2}, {3, 1}}));
+  EXPECT_EQ(top.top(9, begin + 30min), std::vector<Entry>{});
+}
+
+TEST(RecentTop, keeps_whoever_has_more_than_its_share_among_many_that_come_once) {
+  RecentTop<int, 8> top;
+  for (int i = 0; i < 10'000; ++i) {
+    top.count(i % 4 == 0 ? -1 : i, SteadyTime{});
+  }
+  const auto first = top.top(1, SteadyTime{});
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0].key, -1);
+  EXPECT_GE(first[0].count, 2500U);
+  EXPECT_LE(first[0].count, 2500U + 10'000U / 8);
+  EXPECT_EQ(top.top(100, SteadyTime{}).size(), 8U);
 }
 
 TEST(Text, printable_bounds_and_escapes) {

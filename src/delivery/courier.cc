@@ -160,6 +160,7 @@ io::Task<> Courier::serve(queue::Lease lease) {
     attempted.not_before = around_.world.clock.wall_now() + (destination_.dead_until() - now);
   } else {
     co_await attempt(lease, attempted.outcomes);
+    around_.metrics.attempt.observe(around_.world.clock.now() - now);
     // Nothing was tried, so that there is nothing to record: dropped, the lease is due again.
     if (crowded_ && !answered_ && !trouble_) {
       put_token_back();

@@ -46,6 +46,8 @@ class Dispatcher final : private Places {
   void set_options(DeliveryOptions options);
 
   [[nodiscard]] std::size_t couriers() const { return tasks_.size(); }
+  [[nodiscard]] std::size_t destinations() const { return destinations_.size(); }
+  [[nodiscard]] const Metrics& metrics() const { return around_.metrics; }
 
  private:
   void call_help(Destination& destination) override;

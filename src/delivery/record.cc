@@ -80,6 +80,7 @@ io::Task<> Recorder::record(queue::Lease lease, Attempted attempted) {
     Outcome& outcome = attempted.outcomes[i];
     Decision decision = decide(lease, lease.recipients()[i], outcome, attempted.not_before);
     log(lease, decision, outcome);
+    if (!attempted.not_before) count(lease.message(), decision.outcome.state);
     outcomes.push_back(std::move(decision.outcome));
     if (decision.report) results.push_back(*std::move(decision.report));
   }
@@ -174,6 +175,12 @@ std::optional<dsn::Action> Recorder::action_told(const queue::QueuedMessage& mes
   return std::nullopt;
 }
 
+void Recorder::count(const queue::QueuedMessage& message, RecipientState state) {
+  ++around_.metrics.outcomes[state];
+  if (state == RecipientState::delivered)
+    around_.metrics.delay.observe(around_.world.clock.wall_now() - message.provenance.arrived);
+}
+
 void Recorder::log(const queue::Lease& lease, const Decision& decision, const Outcome& outcome) {
   const queue::QueuedMessage& message = lease.message();
   const auto& recipient = message.recipients[decision.outcome.recipient].recipient;
@@ -237,6 +244,8 @@ io::Task<queue::NewMessage> Recorder::report(const queue::Lease& lease,
   facts.dsn_return = message.envelope.dsn_return;
   facts.smtputf8 = message.envelope.smtputf8;
   facts.wordings = options.report_wordings;
+  ++(facts.audience == dsn::Audience::sender ? around_.metrics.reports[results.front().action]
+                                             : around_.metrics.reports_to_postmaster);
   facts.recipients = std::move(results);
   facts.content = content;
   facts.content_complete = content.size() == message.content_bytes;

@@ -57,6 +57,7 @@ class Recorder {
                                                        const queue::QueuedRecipient& queued,
                                                        const Outcome& outcome,
                                                        queue::RecipientState state) const;
+  void count(const queue::QueuedMessage& message, queue::RecipientState state);
   void log(const queue::Lease& lease, const Decision& decision, const Outcome& outcome);
   io::Task<queue::NewMessage> report(const queue::Lease& lease,
                                      std::vector<dsn::RecipientResult> results);

@@ -8,6 +8,7 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "delivery/limits.h"
+#include "delivery/metrics.h"
 #include "delivery/mx.h"
 #include "delivery/options.h"
 #include "delivery/tls.h"
@@ -39,6 +40,7 @@ struct Surroundings : Reach {
   queue::Queue& queue;
   RouteTable routes;      ///< of the options
   bool stopping = false;  ///< no new leases
+  Metrics metrics;
   using CountOf = std::map<Endpoint, std::size_t>;
   /// Connections to each address that have not carried a message yet.
   std::shared_ptr<CountOf> unanswered = std::make_shared<CountOf>();

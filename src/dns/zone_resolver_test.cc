@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dns/measured_resolver.h"
 #include "io/sim/sim_world.h"
 
 namespace postern::dns {
@@ -76,6 +77,24 @@ TEST_F(ZoneResolverTest, StopEndsSilence) {
   EXPECT_EQ(ask(zones, "slow.example").status, Status::timed_out);
   EXPECT_EQ(sim_.now() - start, 1s);
   EXPECT_EQ(ask(zones, "a.example").status, Status::timed_out);
+}
+
+TEST_F(ZoneResolverTest, WhatIsMeasuredAboveItIsCountedByTypeAndStatus) {
+  ZoneResolver zones = resolver("a.example A 192.0.2.1\nslow.example TIMEOUT\n");
+  zones.set_latency(20ms);
+  MeasuredResolver measured(zones, host_.world().clock);
+  EXPECT_EQ(ask(measured, "a.example").addresses.size(), 1U);
+  EXPECT_EQ(ask(measured, "gone.example").status, Status::nx_domain);
+  EXPECT_EQ(ask(measured, "slow.example", 3s).status, Status::timed_out);
+  EXPECT_EQ(ask(measured, "a.example", 8s, Type::mx).status, Status::no_data);
+  const auto of = [&measured](Type type) {
+    return measured.metrics().by_type.at(LookupMetrics::type_index(type));
+  };
+  EXPECT_EQ(of(Type::a).answers[Status::ok].value(), 1U);
+  EXPECT_EQ(of(Type::a).answers[Status::nx_domain].value(), 1U);
+  EXPECT_EQ(of(Type::a).answers[Status::timed_out].value(), 1U);
+  EXPECT_EQ(of(Type::mx).answers[Status::no_data].value(), 1U);
+  EXPECT_NEAR(of(Type::a).latency.view().sum_seconds, 3.04, 0.001);
 }
 
 }  // namespace

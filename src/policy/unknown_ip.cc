@@ -189,8 +189,10 @@ struct UnknownIpCheck::State {
 
   Source source_for(const IpAddress& client) {
     auto [verdict, refresh] = cache.find(client, clock.now());
+    if (verdict) ++(verdict->stale ? metrics.stale : metrics.from_cache);
     if (verdict && !refresh) return {std::move(verdict), nullptr};
     const auto found = running.find(client);
+    if (!verdict) ++(found != running.end() ? metrics.joined : metrics.looked_up);
     std::shared_ptr<Lookup> lookup = found != running.end() ? found->second : begin(client);
     if (verdict) return {std::move(verdict), nullptr};
     return {nullptr, std::move(lookup)};
@@ -198,10 +200,12 @@ struct UnknownIpCheck::State {
 
   std::shared_ptr<Lookup> begin(const IpAddress& client) {
     auto lookup = std::make_shared<Lookup>(clock, client, clock.in(options->deadline));
-    if (stopped || !checks.spawn("unknown-IP check", run(*this, lookup)))
+    if (stopped || !checks.spawn("unknown-IP check", run(*this, lookup))) {
+      ++metrics.not_begun;
       finish(*lookup, undetermined(client));
-    else
+    } else {
       running.emplace(client, lookup);
+    }
     return lookup;
   }
 
@@ -210,6 +214,7 @@ struct UnknownIpCheck::State {
                                                    lookup->client, lookup->deadline);
     if (lookup->result) co_return;
     state.running.erase(lookup->client);
+    state.metrics.latency.observe(iprev.took);
     state.finish(*lookup, std::make_shared<const auth::Iprev>(std::move(iprev)));
   }
 
@@ -217,6 +222,7 @@ struct UnknownIpCheck::State {
   void finish(Lookup& lookup, std::shared_ptr<const auth::Iprev> iprev) {
     auto verdict = std::make_shared<UnknownIpVerdict>();
     verdict->state = classify(*iprev);
+    ++metrics.ended[verdict->state];
     verdict->iprev = std::move(iprev);
     verdict->action = action_for(verdict->state, *options);
     verdict->enforced = options->mode == UnknownIpMode::enforce;
@@ -242,6 +248,7 @@ struct UnknownIpCheck::State {
   io::TaskGroup lookups;
   ResultCache cache;
   std::unordered_map<IpAddress, std::shared_ptr<Lookup>> running;
+  UnknownIpMetrics metrics;
 
   std::shared_ptr<PendingCheck> off = std::make_shared<Skipped>("option off");
   std::shared_ptr<PendingCheck> exempt = std::make_shared<Skipped>("exempt network");
@@ -257,7 +264,7 @@ UnknownIpCheck::UnknownIpCheck(const io::World& world, dns::Resolver& resolver,
 UnknownIpCheck::~UnknownIpCheck() = default;
 
 std::shared_ptr<PendingCheck> UnknownIpCheck::start(const IpAddress& client) {
-  if (auto skipped = state_->skip(client)) return skipped;
+  if (auto skipped = state_->skip(client)) return ++state_->metrics.skipped, skipped;
   return std::make_shared<Pending>(state_->source_for(client), state_->options, state_->common);
 }
 
@@ -322,6 +329,10 @@ std::size_t UnknownIpCheck::cached() const {
 
 std::size_t UnknownIpCheck::under_way() const {
   return state_->checks.size();
+}
+
+const UnknownIpMetrics& UnknownIpCheck::metrics() const {
+  return state_->metrics;
 }
 
 Result<> validate(const UnknownIpOptions& options) {

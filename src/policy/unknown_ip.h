@@ -16,6 +16,7 @@
 #include "policy/action.h"
 #include "policy/escalation.h"
 #include "policy/overrides.h"
+#include "policy/unknown_ip_metrics.h"
 
 namespace postern::policy {
 
@@ -137,6 +138,7 @@ class UnknownIpCheck {
 
   [[nodiscard]] std::size_t cached() const;
   [[nodiscard]] std::size_t under_way() const;
+  [[nodiscard]] const UnknownIpMetrics& metrics() const;
 
   static constexpr std::size_t checks_max = 20'000;
   static constexpr std::size_t escalation_clients_max = 100'000;

@@ -369,11 +369,16 @@ io::Task<> Core::settle(std::vector<Next> changes) {
 }
 
 Queue::Counts Core::counts() const {
+  const std::optional<MessageId> oldest = schedule.oldest();
   return {.messages = schedule.messages() + held_.size(),
           .leased = schedule.shares_leased(),
           .damaged = damaged_,
           .held = held_.size(),
-          .dead_letters = dead_letters_};
+          .dead_letters = dead_letters_,
+          .oldest_age =
+              oldest ? std::max(world.clock.wall_now() - oldest->given(), Duration()) : Duration(),
+          .disk_full = disk_full_,
+          .free_bytes = free_bytes_};
 }
 
 }  // namespace postern::queue

@@ -60,7 +60,8 @@ MessageId Core::new_id() {
   const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(
       world.clock.wall_now().time_since_epoch());
   const std::uint64_t by_time =
-      static_cast<std::uint64_t>(std::max<std::int64_t>(microseconds.count(), 0)) << 12;
+      static_cast<std::uint64_t>(std::max<std::int64_t>(microseconds.count(), 0))
+      << MessageId::sequence_bits;
   last_id_ = MessageId{std::max(last_id_.value + 1, by_time)};
   return last_id_;
 }

@@ -29,6 +29,11 @@ struct MessageId {
   std::uint64_t value = 0;
   [[nodiscard]] std::string text() const;
   static std::optional<MessageId> parse(std::string_view text);
+  /// When it was given: the arrival, or a little later where the clock had been set back.
+  [[nodiscard]] WallTime given() const {
+    return WallTime(std::chrono::microseconds(value >> sequence_bits));
+  }
+  static constexpr int sequence_bits = 12;  ///< below the microseconds
   auto operator<=>(const MessageId&) const = default;
 };
 
@@ -239,6 +244,10 @@ class Queue {
     std::uint64_t damaged = 0;  ///< records set aside since start
     std::uint64_t held = 0;     ///< of the messages
     std::uint64_t dead_letters = 0;
+    /// Of the oldest message that is not held, since it arrived; 0 without one.
+    Duration oldest_age{};
+    bool disk_full = false;        ///< new mail is refused for want of space
+    std::uint64_t free_bytes = 0;  ///< of the spool's disk, when it was last looked at
   };
   [[nodiscard]] Counts counts() const;
 

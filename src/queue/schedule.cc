@@ -76,6 +76,7 @@ void Schedule::add(MessageId id, const std::string& destination, WallTime due, c
     at->second.sequence = ++sequence_;
   }
   Shares& shares = entries_[id.value];
+  if (shares.empty()) file_by_age(id);
   Share& share = shares.emplace_back();
   share.destination = &at->second;
   share.lane = lane_of(terms.reverse_path);
@@ -88,6 +89,27 @@ void Schedule::add(MessageId id, const std::string& destination, WallTime due, c
 
 void Schedule::set_delay_owed(MessageId id, const std::string& destination, bool owed) {
   if (Share* share = find(id, destination); share != nullptr) share->delay_owed = owed;
+}
+
+// --- the oldest
+
+void Schedule::file_by_age(MessageId id) {
+  // Seldom, however many go: what is gone is taken out when it is the half.
+  if (by_age_.size() >= 1000 + 2 * entries_.size()) {
+    std::erase_if(by_age_, [this](std::uint64_t known) { return !entries_.contains(known); });
+    std::ranges::make_heap(by_age_, std::greater{});
+  }
+  by_age_.push_back(id.value);
+  std::ranges::push_heap(by_age_, std::greater{});
+}
+
+std::optional<MessageId> Schedule::oldest() const {
+  while (!by_age_.empty() && !entries_.contains(by_age_.front())) {
+    std::ranges::pop_heap(by_age_, std::greater{});
+    by_age_.pop_back();
+  }
+  if (by_age_.empty()) return std::nullopt;
+  return MessageId{by_age_.front()};
 }
 
 // --- due and not yet due

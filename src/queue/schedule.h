@@ -82,6 +82,8 @@ class Schedule {
   [[nodiscard]] WallTime next_due(MessageId id) const;
   [[nodiscard]] std::vector<std::string> due_destinations() const;
   [[nodiscard]] std::size_t messages() const { return entries_.size(); }
+  /// The one with the lowest id, which arrived first.
+  [[nodiscard]] std::optional<MessageId> oldest() const;
   [[nodiscard]] std::size_t shares_leased() const { return shares_leased_; }
 
  private:
@@ -137,12 +139,16 @@ class Schedule {
   void announce(Destination& destination);
   void tell();
   void set_timer();
+  void file_by_age(MessageId id);
   void time_passed();
 
   io::Clock& clock_;
   const std::uint64_t lane_seed_;
   std::function<void(const std::string&)> listener_;
   std::unordered_map<std::uint64_t, Shares> entries_;
+  /// A heap of the ids in entries_, the lowest first, and of some that are gone: a look at it takes
+  /// them out.
+  mutable std::vector<std::uint64_t> by_age_;
   std::unordered_map<std::string, Destination> destinations_;
   std::map<std::pair<SteadyTime, std::uint64_t>, Destination*> timed_;
   std::uint64_t sequence_ = 0;

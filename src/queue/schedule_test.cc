@@ -168,6 +168,28 @@ TEST_F(ScheduleTest, LeavesNothingBehind) {
   EXPECT_TRUE(sim.run_until_idle());  // no timer is left either
 }
 
+TEST_F(ScheduleTest, KnowsTheOldestWhateverGoesAndComesBack) {
+  EXPECT_FALSE(schedule.oldest());
+  for (const std::uint64_t id : {5, 3, 9}) add(id, "x.example", in(seconds(10)));
+  add(3, "y.example", in(seconds(10)));
+  EXPECT_EQ(schedule.oldest(), MessageId{3});
+  ASSERT_TRUE(schedule.take_all(MessageId{3}));
+  EXPECT_EQ(schedule.oldest(), MessageId{3}) << "under way is not gone";
+  schedule.release_all(MessageId{3}, std::nullopt);
+  EXPECT_EQ(schedule.oldest(), MessageId{5});
+  add(3, "x.example", in(seconds(10)));  // released from a hold
+  EXPECT_EQ(schedule.oldest(), MessageId{3});
+  // Many that come and go behind an old one leave nothing behind either.
+  const std::size_t before = allocated_bytes();
+  for (std::uint64_t id = 100; id < 20'100; ++id) {
+    add(id, "x.example", in(seconds(10)));
+    ASSERT_TRUE(schedule.take_all(MessageId{id}));
+    schedule.release_all(MessageId{id}, std::nullopt);
+  }
+  EXPECT_EQ(schedule.oldest(), MessageId{3});
+  EXPECT_LE(allocated_bytes() - before, 40'000U);
+}
+
 TEST_F(ScheduleTest, AMessageTakesLittleMemory) {
   constexpr std::uint64_t count = 100'000;
   const std::size_t before = allocated_bytes();

@@ -15,6 +15,7 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
   if (!verdict.enforced) co_return std::nullopt;
   const auto other = override_for(nullptr, verdict);
   early_action_ = other ? other->action : verdict.action;
+  count_decision(step, verdict, early_action_);
   const std::string& text = other ? other->reply : verdict.reply;
   const policy::OverrideDecision* override = other ? &*other : nullptr;
   if (text.empty()) {
@@ -45,6 +46,7 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
       .rule = other ? std::string_view(other->name) : std::string_view(),
       .step = step};
   record_refusal({}, verdict, override, ledger::Effect::refused);
+  metrics_.count_refusal(client_.address, decision.cause, world_.clock.now());
   log_refused(ports_.log, decision);
   if (options_->postfix_rejects) log_postfix_reject(ports_.log, decision);
   co_return *reply;

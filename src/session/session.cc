@@ -34,6 +34,7 @@ Session::Session(Parts parts, std::unique_ptr<io::Stream> stream)
       buffers_(parts.buffers),
       options_(std::move(parts.options)),
       start_tls_(std::move(parts.start_tls)),
+      metrics_(parts.metrics),
       stream_(std::move(stream)),
       client_(stream_->remote()),
       check_(ports_.unknown_ip.start(client_.address)),
@@ -131,6 +132,7 @@ io::Task<> Session::read(Machine::Read read) {
 }
 
 io::Task<> Session::send(Machine::Send send) {
+  metrics_.count_replies(send.bytes);
   const auto sent = co_await stream_->write_all(send.bytes, world_.clock.in(send.timeout));
   // What was begun before is answered: part of a line that is left over is a new command's.
   command_deadline_ = io::Deadline::never();
@@ -141,6 +143,7 @@ io::Task<> Session::send(Machine::Send send) {
 }
 
 void Session::lost(const Error& error) {
+  if (message_) ++metrics_.messages[MessageResult::lost];
   if (message_)
     ports_.log.line(Severity::info, "message_lost",
                     {{"client", client_.address.text()},
@@ -158,6 +161,7 @@ void Session::lost(const Error& error) {
 io::Task<> Session::start_tls() {
   auto encrypted =
       co_await start_tls_(std::move(stream_), world_.clock.in(options_->handshake_timeout));
+  ++(encrypted ? metrics_.handshakes : metrics_.handshakes_failed);
   if (!encrypted) {
     ports_.log.line(Severity::info, "handshake_failed",
                     {{"client", client_.address.text()}, {"what", encrypted.error().what}});
@@ -227,8 +231,19 @@ RecipientDecision Session::decision_about(const Machine::CheckRcpt& check,
       .rule = {}};
 }
 
+void Session::count_decision(policy::AnswerAt step, const policy::UnknownIpVerdict& verdict,
+                             policy::Action action) {
+  ++(verdict.enforced ? metrics_.enforced[step] : metrics_.observed)[verdict.state][action];
+}
+
+void Session::count_refused(RecipientResult result, std::string_view cause) {
+  ++metrics_.recipients[result];
+  metrics_.count_refusal(client_.address, cause, world_.clock.now());
+}
+
 bool Session::refused_by_relay_control(const Machine::CheckRcpt& check, RelayDecision relay) {
   if (may_relay(relay)) return false;
+  count_refused(RecipientResult::relay_denied, relay_decision_name(relay));
   const smtp::Reply reply = relay_refusal(relay, *check.mailbox);
   const RecipientDecision decision =
       decision_about(check, check_->ready(), relay_decision_name(relay), reply);
@@ -255,6 +270,7 @@ bool Session::refused_by_address(const Machine::CheckRcpt& check,
     return false;
   }
   const auto other = override_for(check.mailbox, verdict);
+  count_decision(policy::AnswerAt::rcpt, verdict, other ? other->action : verdict.action);
   const auto reply = smtp::Reply::parse_line(other ? other->reply : verdict.reply);
   if (!reply) {
     if (other ? !verdict.reply.empty() : verdict.action == policy::Action::tag)
@@ -282,6 +298,7 @@ bool Session::refused_by_address(const Machine::CheckRcpt& check,
     tag_.take(other ? other->action : verdict.action, decision.case_id);
     return false;
   }
+  count_refused(RecipientResult::unknown_ip, decision.cause);
   log_refused(ports_.log, decision);
   if (options_->postfix_rejects) log_postfix_reject(ports_.log, decision);
   machine_.answer(*reply);
@@ -292,6 +309,7 @@ bool Session::refused_as_unknown(const Machine::CheckRcpt& check,
                                  const policy::RecipientVerdict& verdict) {
   const auto reply = smtp::Reply::parse_line(verdict.reply);
   if (!reply) return false;
+  count_refused(RecipientResult::no_such_user, policy::state_name(verdict.state));
   const RecipientDecision decision =
       decision_about(check, check_->ready(), policy::state_name(verdict.state), *reply);
   log_recipient_refused(ports_.log, decision, verdict);
@@ -308,8 +326,10 @@ bool Session::refused_as_unknown(const Machine::CheckRcpt& check,
 io::Task<> Session::check_recipient(Machine::CheckRcpt check) {
   const RelayDecision relay = decide_relay(*options_, client_.address, *check.mailbox);
   if (refused_by_relay_control(check, relay)) co_return;
+  const SteadyTime asked = world_.clock.now();
   const policy::UnknownIpVerdict* verdict = co_await check_->verdict();
   note_verdict();
+  metrics_.verdict_wait.observe(world_.clock.now() - asked);
   if (refused_by_address(check, *verdict)) co_return;
   // Last, so that nothing is asked on behalf of a client who is refused anyway. Clients whom we
   // trust may send anywhere; of other people's domains we know nothing.
@@ -326,6 +346,7 @@ io::Task<> Session::check_recipient(Machine::CheckRcpt check) {
     check.recipient->address = options_->postmaster.empty()
                                    ? "postmaster@" + options_->smtp.hostname
                                    : options_->postmaster;
+  ++metrics_.recipients[RecipientResult::accepted];
   machine_.accept();
 }
 
@@ -337,6 +358,7 @@ io::Task<> Session::start_data(Machine::StartData start) {
   auto intake = ports_.queue.begin(
       *start.envelope, {client_.address, confirmed_name(verdict), machine_.helo(), protocol, now});
   if (!intake) {
+    ++metrics_.messages[MessageResult::failed];
     ports_.log.line(Severity::warning, "queue_failed",
                     {{"client", client_.address.text()}, {"what", intake.error().what}});
     machine_.answer(reply_for_error(intake.error()));
@@ -362,6 +384,7 @@ io::Task<> Session::start_data(Machine::StartData start) {
     machine_.accept();
     co_return;
   }
+  ++metrics_.messages[MessageResult::failed];
   ports_.log.line(Severity::warning, "queue_failed",
                   {{"client", client_.address.text()}, {"what", written.error().what}});
   machine_.answer(reply_for_error(written.error()));
@@ -400,6 +423,7 @@ io::Task<> Session::end_data() {
     committed = fail(std::move(written).error());
   const std::unique_ptr<Message> message = std::exchange(message_, nullptr);
   if (!committed) {
+    ++metrics_.messages[MessageResult::failed];
     ports_.log.line(Severity::warning, "queue_failed",
                     {{"client", client_.address.text()},
                      {"id", message->queue_id},
@@ -408,6 +432,8 @@ io::Task<> Session::end_data() {
     co_return;
   }
   record_acceptance(*message);
+  ++metrics_.messages[MessageResult::accepted];
+  metrics_.accepted_bytes += machine_.content_bytes();
   ports_.log.line(Severity::info, "accepted",
                   {{"client", client_.address.text()},
                    {"helo", machine_.helo()},
@@ -420,13 +446,16 @@ io::Task<> Session::end_data() {
 }
 
 void Session::drop_transaction() {
-  if (message_ && machine_.data_refusal() != nullptr)
+  if (message_ && machine_.data_refusal() != nullptr) {
+    const bool ours = machine_.data_refusal()->is_temporary();
+    ++metrics_.messages[ours ? MessageResult::failed : MessageResult::refused];
     ports_.log.line(Severity::info, "message_refused",
                     {{"client", client_.address.text()},
                      {"helo", machine_.helo()},
                      {"sender", sender_},
                      {"id", message_->queue_id},
                      {"reply", machine_.data_refusal()->text()}});
+  }
   message_.reset();
 }
 

@@ -14,6 +14,7 @@
 #include "policy/unknown_ip.h"
 #include "queue/queue.h"
 #include "session/buffer_pool.h"
+#include "session/metrics.h"
 #include "session/options.h"
 #include "session/relay_control.h"
 #include "session/session_log.h"
@@ -48,6 +49,7 @@ class Session {
     BufferPool& buffers;
     SharedOptions options;
     StartTls start_tls;  ///< empty: STARTTLS is not offered
+    Metrics& metrics;
   };
   /// Starts the check of the client's address at once, so that its lookups overlap with the
   /// greeting. References in `parts` outlive the session.
@@ -87,6 +89,9 @@ class Session {
   io::Task<> check_helo();
   io::Task<> check_sender(Machine::CheckMail check);
   io::Task<> check_recipient(Machine::CheckRcpt check);
+  void count_refused(RecipientResult result, std::string_view cause);
+  void count_decision(policy::AnswerAt step, const policy::UnknownIpVerdict& verdict,
+                      policy::Action action);
   /// Whether relay control, or the client's address, refuses the recipient; then it is answered.
   bool refused_by_relay_control(const Machine::CheckRcpt& check, RelayDecision relay);
   bool refused_by_address(const Machine::CheckRcpt& check, const policy::UnknownIpVerdict& verdict);
@@ -121,6 +126,7 @@ class Session {
   BufferPool& buffers_;
   SharedOptions options_;
   StartTls start_tls_;
+  Metrics& metrics_;
   std::unique_ptr<io::Stream> stream_;
   Endpoint client_;
   std::shared_ptr<policy::PendingCheck> check_;

@@ -77,9 +77,9 @@ io::Task<> SmtpServer::admit(std::unique_ptr<io::Stream> stream) {
     co_return co_await turn_away(std::move(stream), "too many connections from your address");
   ++sessions_by_client_[client];
   const auto place = sessions_.insert(
-      sessions_.end(),
-      std::make_shared<Session>(Session::Parts{world_, ports_, buffers_, options_, start_tls_},
-                                std::move(stream)));
+      sessions_.end(), std::make_shared<Session>(
+                           Session::Parts{world_, ports_, buffers_, options_, start_tls_, metrics_},
+                           std::move(stream)));
   if (!tasks_.spawn("smtp session", serve(place))) forget(place);
 }
 
@@ -97,6 +97,7 @@ void SmtpServer::forget(Sessions::iterator place) {
 
 io::Task<> SmtpServer::turn_away(std::unique_ptr<io::Stream> stream, std::string_view why) {
   ++turned_away_;
+  metrics_.count_refusal(stream->remote().address, "busy", world_.clock.now());
   log_turned_away(*stream, why);
   // RFC 5321 section 3.1: a server that cannot serve now may greet with a refusal; 421 closes.
   const smtp::Reply reply(421, {4, 3, 2},

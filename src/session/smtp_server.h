@@ -46,6 +46,7 @@ class SmtpServer {
     std::uint64_t turned_away = 0;  ///< of them, by a bound
   };
   [[nodiscard]] Counts counts() const;
+  [[nodiscard]] const Metrics& metrics() const { return metrics_; }
 
   static constexpr std::size_t listeners_max = 64;
 
@@ -73,6 +74,7 @@ class SmtpServer {
   bool stopping_ = false;
   std::uint64_t accepted_ = 0;
   std::uint64_t turned_away_ = 0;
+  Metrics metrics_;
   std::uint64_t unlogged_ = 0;
   SteadyTime next_log_{};
 };
