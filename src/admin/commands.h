@@ -5,12 +5,24 @@
 #include <string>
 #include <vector>
 
+#include "admin/metric_family.h"
+#include "base/ip.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "io/task.h"
 #include "queue/administration.h"
 
 namespace postern::admin {
+
+/// Something that is not as it should be.
+struct Trouble {
+  enum class Weight : std::uint8_t {
+    degraded,   ///< mail goes on, somebody should look
+    not_ready,  ///< new mail is not taken
+  };
+  Weight weight = Weight::degraded;
+  std::string what;  ///< with what to do
+};
 
 /// What `status` tells of a running server.
 struct Status {
@@ -30,6 +42,23 @@ struct Status {
     std::uint64_t database_bytes = 0;
   };
   Ledger ledger;
+  std::vector<Trouble> troubles;  ///< empty: all is well
+};
+
+/// Who was refused something in the last minutes, and why: the most frequent, bounded.
+struct Refusals {
+  struct Client {
+    IpAddress client;
+    std::string_view cause;  ///< a word of ours: "no_ptr", "denied", "busy"
+    std::uint64_t count = 0;
+  };
+  struct Cause {
+    std::string_view cause;
+    std::uint64_t count = 0;
+  };
+  Duration window{};  ///< up to so long ago
+  std::vector<Client> clients;
+  std::vector<Cause> causes;
 };
 
 /// What an administrator may ask of a running server: the narrow interface by which the control
@@ -39,6 +68,10 @@ class Commands {
  public:
   virtual ~Commands() = default;
   virtual Status status() = 0;
+  /// Everything that is measured; the histograms in it are views that the next call of anything may
+  /// change.
+  virtual std::vector<MetricFamily> metrics() = 0;
+  virtual Refusals refusals() = 0;
   virtual io::Task<Result<queue::Listed>> list(queue::Walk walk) = 0;
   virtual io::Task<Result<std::shared_ptr<const queue::QueuedMessage>>> show(
       queue::Box box, queue::MessageId id) = 0;

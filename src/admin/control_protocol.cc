@@ -1,6 +1,7 @@
 #include "admin/control_protocol.h"
 
 #include <array>
+#include <cmath>
 #include <fmt/format.h>
 
 #include <boost/json/parse.hpp>
@@ -13,8 +14,9 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::array<std::pair<Verb, std::string_view>, 11> verbs{{
+constexpr std::array<std::pair<Verb, std::string_view>, 12> verbs{{
     {Verb::status, "status"},
+    {Verb::metrics, "metrics"},
     {Verb::queue_list, "queue.list"},
     {Verb::queue_show, "queue.show"},
     {Verb::queue_content, "queue.content"},
@@ -251,6 +253,37 @@ json::object recipient_object(const queue::QueuedRecipient& recipient) {
   return object;
 }
 
+json::value seconds_in(Duration duration) {
+  return plain_number(std::chrono::duration<double>(duration).count());
+}
+
+json::object sample_object(const Sample& sample) {
+  json::object labels;
+  for (const Label& label : sample.labels) labels[label.name] = shown(label.value);
+  json::object object{{"labels", std::move(labels)}};
+  if (const auto* histogram = std::get_if<HistogramView>(&sample.value)) {
+    object["buckets"] = json::array(histogram->buckets.begin(), histogram->buckets.end());
+    object["sum"] = plain_number(histogram->sum_seconds);
+  } else {
+    object["value"] = plain_number(std::get<double>(sample.value));
+  }
+  return object;
+}
+
+json::object family_object(const MetricFamily& family) {
+  json::object object{{"name", family.name}, {"type", type_word(family.type)}};
+  json::array samples;
+  for (const Sample& sample : family.samples) samples.push_back(sample_object(sample));
+  if (family.type == MetricType::histogram && !family.samples.empty()) {
+    json::array bounds;
+    for (const Duration bound : std::get<HistogramView>(family.samples.front().value).bounds)
+      bounds.push_back(seconds_in(bound));
+    object["bounds"] = std::move(bounds);
+  }
+  object["samples"] = std::move(samples);
+  return object;
+}
+
 }  // namespace
 
 std::string_view verb_name(Verb verb) {
@@ -339,12 +372,44 @@ json::object status_reply(const Status& status, WallTime now) {
                     {"leased", status.queue.leased},
                     {"damaged", status.queue.damaged},
                     {"held", status.queue.held},
-                    {"dead_letters", status.queue.dead_letters}};
+                    {"dead_letters", status.queue.dead_letters},
+                    {"oldest_age_seconds", seconds_in(status.queue.oldest_age)},
+                    {"disk_full", status.queue.disk_full}};
   reply["ledger"] = {{"enabled", status.ledger.enabled},
                      {"problem", shown(status.ledger.problem)},
                      {"written", status.ledger.written},
                      {"dropped", status.ledger.dropped},
                      {"database_bytes", status.ledger.database_bytes}};
+  json::array troubles;
+  bool ready = true;
+  for (const Trouble& trouble : status.troubles) {
+    const bool stops_mail = trouble.weight == Trouble::Weight::not_ready;
+    ready = ready && !stops_mail;
+    troubles.push_back(
+        {{"weight", stops_mail ? "not_ready" : "degraded"}, {"what", shown(trouble.what)}});
+  }
+  reply["ready"] = ready;
+  reply["troubles"] = std::move(troubles);
+  return reply;
+}
+
+json::object metrics_reply(const std::vector<MetricFamily>& families, const Refusals& refusals,
+                           WallTime now) {
+  json::object reply = ok_reply();
+  reply["time"] = format_iso8601(now);
+  json::array metrics;
+  for (const MetricFamily& family : families) metrics.push_back(family_object(family));
+  reply["metrics"] = std::move(metrics);
+  json::array clients;
+  for (const Refusals::Client& refused : refusals.clients)
+    clients.push_back(
+        {{"client", refused.client.text()}, {"cause", refused.cause}, {"count", refused.count}});
+  json::array causes;
+  for (const Refusals::Cause& refused : refusals.causes)
+    causes.push_back({{"cause", refused.cause}, {"count", refused.count}});
+  reply["refusals"] = {{"window_seconds", seconds_in(refusals.window)},
+                       {"clients", std::move(clients)},
+                       {"causes", std::move(causes)}};
   return reply;
 }
 
@@ -437,6 +502,13 @@ json::object show_reply(const queue::QueuedMessage& message, std::size_t recipie
   reply["recipients"] = std::move(recipients);
   reply["more"] = last < count;
   return reply;
+}
+
+json::value plain_number(double number) {
+  constexpr double exact_max = 9007199254740992.0;
+  if (std::floor(number) == number && std::abs(number) <= exact_max)
+    return static_cast<std::int64_t>(number);
+  return number;
 }
 
 std::string format_reply(const json::object& reply) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 
 #include "admin/commands.h"
 #include "base/result.h"
@@ -25,6 +26,7 @@ constexpr std::size_t recipients_shown_max = 500;  ///< in one reply; then ask o
 
 enum class Verb : std::uint8_t {
   status,
+  metrics,
   queue_list,
   queue_show,
   queue_content,
@@ -65,12 +67,25 @@ std::string_view error_word(Cause cause);
 boost::json::object error_reply(const Error& error);
 boost::json::object ok_reply();
 boost::json::object status_reply(const Status& status, WallTime now);
+/// What is measured, and who was refused of late:
+///
+///     {"ok":true,"time":"2026-11-24T03:25:53.123Z","metrics":[
+///        {"name":"postern_smtp_replies_total","type":"counter",
+///         "samples":[{"labels":{"class":"2xx"},"value":12},...]},
+///        {"name":"...","type":"histogram","bounds":[0.001,...],
+///         "samples":[{"labels":{},"buckets":[3,...],"sum":0.7},...]}],
+///      "refusals":{"window_seconds":300,"clients":[{"client":"192.0.2.7","cause":"no_ptr",
+///        "count":5},...],"causes":[{"cause":"no_ptr","count":7},...]}}
+boost::json::object metrics_reply(const std::vector<MetricFamily>& families,
+                                  const Refusals& refusals, WallTime now);
 boost::json::object list_reply(const queue::Listed& listed);
 boost::json::object act_reply(const queue::Acted& acted);
 boost::json::object content_reply(const queue::ContentPart& part);
 /// Why nothing was done to the only message that was named.
 Error refusal(const queue::Acted& acted);
 boost::json::object show_reply(const queue::QueuedMessage& message, std::size_t recipients_from);
+/// Whole numbers without exponent and point, as far as a double is exact.
+boost::json::value plain_number(double number);
 /// A reply on one line, without its line end.
 std::string format_reply(const boost::json::object& reply);
 /// RFC 4648 section 4: base64, as `content` has its bytes.

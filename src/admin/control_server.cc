@@ -87,6 +87,8 @@ io::Task<boost::json::object> ControlServer::execute(Request request) {
   switch (request.verb) {
     case Verb::status:
       co_return status_reply(commands_.status(), world_.clock.wall_now());
+    case Verb::metrics:
+      co_return metrics_reply(commands_.metrics(), commands_.refusals(), world_.clock.wall_now());
     case Verb::queue_list: {
       const auto listed = co_await commands_.list(std::move(request.walk));
       co_return listed ? list_reply(*listed) : error_reply(listed.error());

@@ -9,6 +9,7 @@
 #include "admin/control_client.h"
 #include "admin/control_protocol.h"
 #include "admin/control_server.h"
+#include "admin/pages.h"
 #include "io/real/shard.h"
 
 namespace postern::admin {
@@ -74,6 +75,7 @@ TEST(ControlProtocol, RequestsSurviveTheWay) {
   named.box = queue::Box::dead;
   const std::vector<Request> requests = {
       {.verb = Verb::status},
+      {.verb = Verb::metrics},
       {.verb = Verb::queue_list, .walk = selected},
       {.verb = Verb::queue_show, .id = queue::MessageId{~0ULL >> 1}, .recipients_from = 500},
       {.verb = Verb::queue_content, .id = queue::MessageId{7}, .offset = 1ULL << 33},
@@ -118,6 +120,39 @@ TEST(ControlProtocol, ShowsManyRecipientsInPages) {
   EXPECT_EQ(show_reply(message, 1'000'000).at("recipients").as_array().size(), 0U);
 }
 
+TEST(ControlProtocol, StatusTellsWhetherMailIsTakenAndWhatIsWrong) {
+  Status status;
+  EXPECT_TRUE(status_reply(status, WallTime()).at("ready").as_bool());
+  status.troubles.push_back({Trouble::Weight::degraded, "look at it"});
+  auto reply = status_reply(status, WallTime());
+  EXPECT_TRUE(reply.at("ready").as_bool());
+  status.troubles.push_back({Trouble::Weight::not_ready, "full"});
+  reply = status_reply(status, WallTime());
+  EXPECT_FALSE(reply.at("ready").as_bool());
+  EXPECT_EQ(boost::json::serialize(reply.at("troubles")),
+            R"([{"weight":"degraded","what":"look at it"},{"weight":"not_ready","what":"full"}])");
+}
+
+TEST(ControlProtocol, MetricsHaveBucketsAndLabels) {
+  LatencyHistogram histogram;
+  histogram.observe(2s);
+  const std::vector<MetricFamily> families = {
+      {"a_total", MetricType::counter, "A.", {{{{"class", "2xx"}}, 12.0}}},
+      {"b_seconds", MetricType::histogram, "B.", {{{}, histogram.view()}}}};
+  const auto reply =
+      metrics_reply(families, {.window = 5min, .clients = {}, .causes = {{"busy", 4}}}, WallTime());
+  const auto& metrics = reply.at("metrics").as_array();
+  EXPECT_EQ(boost::json::serialize(metrics.at(0)),
+            R"({"name":"a_total","type":"counter","samples":[{"labels":{"class":"2xx"},)"
+            R"("value":12}]})");
+  EXPECT_EQ(metrics.at(1).at("bounds").as_array().size(), latency_bounds.size());
+  const auto& sample = metrics.at(1).at("samples").at(0);
+  EXPECT_EQ(sample.at("buckets").as_array().size(), latency_bounds.size() + 1);
+  EXPECT_EQ(sample.at("sum").as_int64(), 2);
+  EXPECT_EQ(boost::json::serialize(reply.at("refusals")),
+            R"({"window_seconds":300,"clients":[],"causes":[{"cause":"busy","count":4}]})");
+}
+
 TEST(ControlProtocol, Base64) {
   // RFC 4648 section 10: its test vectors.
   const std::vector<std::pair<std::string, std::string>> vectors = {
@@ -157,7 +192,20 @@ class FakeCommands final : public Commands {
     Status status;
     status.hostname = "gw.example.com";
     status.listening = {"127.0.0.1:25"};
+    status.troubles = troubles;
     return status;
+  }
+  std::vector<MetricFamily> metrics() override {
+    return {{"postern_replies_total",
+             MetricType::counter,
+             "Replies.",
+             {{{{"class", "2xx"}}, 12.0}, {{{"class", "5xx"}}, 0.0}}},
+            {"postern_wait_seconds", MetricType::histogram, "Wait.", {{{}, waits.view()}}}};
+  }
+  Refusals refusals() override {
+    return {.window = 5min,
+            .clients = {{*IpAddress::parse("192.0.2.7"), "no_ptr", 3}},
+            .causes = {{"no_ptr", 4}}};
   }
   io::Task<Result<queue::Listed>> list(queue::Walk walk) override {
     queue::Listed out;
@@ -201,6 +249,8 @@ class FakeCommands final : public Commands {
     return operator_failure(Cause::other, "p.toml:1:1: mode: unknown key");
   }
 
+  std::vector<Trouble> troubles;
+  LatencyHistogram waits;
   std::uint64_t messages = 3;
   std::vector<std::pair<queue::Command, queue::Walk>> acts;
   std::vector<std::string> reasons;
@@ -255,6 +305,10 @@ class ControlTest : public testing::Test {
   io::Task<> every_verb() {
     auto reply = co_await ask({.verb = Verb::status});
     EXPECT_EQ(reply.value().at("hostname").as_string(), "gw.example.com");
+    EXPECT_TRUE(reply.value().at("ready").as_bool());
+    reply = co_await ask({.verb = Verb::metrics});
+    EXPECT_EQ(reply.value().at("refusals").at("clients").at(0).at("client").as_string(),
+              "192.0.2.7");
     reply = co_await ask({.verb = Verb::queue_show, .id = queue::MessageId{2}});
     EXPECT_EQ(reply.value().at("id").as_string(), queue::MessageId{2}.text());
     reply = co_await ask({.verb = Verb::queue_show, .id = queue::MessageId{9}});
@@ -361,6 +415,29 @@ TEST_F(ControlTest, TellsThatNoServerRuns) {
 }
 TEST_F(ControlTest, TwoServersCannotShareASocket) {
   serve(second_server());
+}
+
+TEST(Pages, AreMetricsAndHealth) {
+  FakeCommands commands;
+  Pages pages(commands);
+  auto reply = pages.page({.path = "/metrics", .accept = ""});
+  EXPECT_EQ(reply.status, 200U);
+  EXPECT_EQ(reply.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_THAT(reply.body, HasSubstr("postern_replies_total{class=\"2xx\"} 12\n"));
+  reply = pages.page({.path = "/metrics", .accept = "application/openmetrics-text"});
+  EXPECT_THAT(reply.content_type, testing::StartsWith("application/openmetrics-text"));
+  EXPECT_THAT(reply.body, testing::EndsWith("# EOF\n"));
+  EXPECT_EQ(pages.page({.path = "/", .accept = ""}).status, 404U);
+  EXPECT_EQ(pages.page({.path = "/readyz", .accept = ""}).body, "ok\n");
+  commands.troubles.push_back({Trouble::Weight::degraded, "look at it"});
+  reply = pages.page({.path = "/readyz", .accept = ""});
+  EXPECT_EQ(reply.status, 200U) << "mail is taken";
+  EXPECT_EQ(reply.body, "look at it\n");
+  commands.troubles.push_back({Trouble::Weight::not_ready, "the disk is full"});
+  reply = pages.page({.path = "/readyz", .accept = ""});
+  EXPECT_EQ(reply.status, 503U);
+  EXPECT_THAT(reply.body, HasSubstr("the disk is full\n"));
+  EXPECT_EQ(pages.page({.path = "/healthz", .accept = ""}).status, 200U) << "it answers";
 }
 
 }  // namespace

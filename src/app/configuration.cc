@@ -326,6 +326,18 @@ void read_log(Section section, Configuration::Log& log) {
   section.finish();
 }
 
+void read_admin(Section section, Configuration::Admin& admin) {
+  section.parsed("http_listen", admin.http_listen, parse_http_listen);
+  section.finish();
+  if (admin.http_listen && !admin.http_listen->address.is_loopback())
+    section.problem("http_listen",
+                    {fmt::format("{} can be reached from other hosts, and HTTP has neither "
+                                 "encryption nor passwords here",
+                                 admin.http_listen->text()),
+                     "use 127.0.0.1, or let a firewall admit the scraper alone"},
+                    Weight::warning);
+}
+
 // Without a route the MX record of our own name leads to us.
 void check_double_bounce(Section reports, const Configuration& configuration) {
   const std::string domain = to_lower(mail::domain_of(configuration.server.postmaster));
@@ -364,6 +376,7 @@ Configuration read_all(const TomlTable& table, Findings& findings,
     read_route({"route", {}, nullptr, findings}, configuration.delivery, configuration.routes);
   read_ledger(root.section("ledger"), configuration.ledger);
   read_log(root.section("log"), configuration.log);
+  read_admin(root.section("admin"), configuration.admin);
   check_double_bounce(reports, configuration);
   root.finish();
   return configuration;

@@ -171,6 +171,11 @@ struct Configuration {
     bool operator==(const Log&) const = default;
   };
 
+  struct Admin {
+    std::optional<Endpoint> http_listen;  ///< nothing: no HTTP
+    bool operator==(const Admin&) const = default;
+  };
+
   Server server;
   Limits limits;
   Smtp smtp;
@@ -183,6 +188,7 @@ struct Configuration {
   std::vector<Route> routes;
   Ledger ledger;
   Log log;
+  Admin admin;
   bool operator==(const Configuration&) const = default;
 };
 

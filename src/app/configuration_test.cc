@@ -49,6 +49,8 @@ const WrongCase wrong_cases[] = {
      "p.toml:2:1: [smtp] xyzzy_plugh_foo: unknown key; remove it"},
     {"unknown section", "[unknownip]\nmode = \"off\"",
      R"(p.toml:1:2: unknownip: unknown section; did you mean "unknown_ip"?)"},
+    {"HTTP without a port", "[admin]\nhttp_listen = \"127.0.0.1\"",
+     R"(p.toml:2:15: [admin] http_listen: "127.0.0.1" is not an address with a port; write)"},
     {"unknown section in a section", "[unknown_ip.action]\nno_ptr = \"450\"",
      R"(p.toml:1:13: [unknown_ip] action: unknown section; did you mean "actions"?)"},
     {"key outside of any section", "hostname = \"a.example\"",
@@ -277,6 +279,25 @@ TEST(Configuration, TellsAllProblemsAtOnceInTheOrderOfTheFile) {
   EXPECT_THAT(errors[2], HasSubstr("p.toml:5:1: [limits] foo"));
   EXPECT_THAT(errors[3], HasSubstr("\"x\""));
   EXPECT_THAT(errors[4], HasSubstr("\"y\""));
+}
+
+TEST(Configuration, WarnsOfHttpThatOthersCanReach) {
+  for (const char* safe : {"", "127.0.0.1:9125", "[::1]:0"})
+    EXPECT_THAT(read("[relay]\ndomains = [\"a.example\"]\n[admin]\nhttp_listen = \"" +
+                     std::string(safe) + "\"")
+                    .diagnostics,
+                IsEmpty())
+        << safe;
+  for (const char* open : {"0.0.0.0:9125", "[::]:0", "192.0.2.1:9125"}) {
+    const auto [c, diagnostics] = read(
+        "[relay]\ndomains = [\"a.example\"]\n[admin]\n"
+        "http_listen = \"" +
+        std::string(open) + "\"");
+    ASSERT_EQ(diagnostics.size(), 1U) << open;
+    EXPECT_EQ(diagnostics[0].weight, Weight::warning);
+    EXPECT_THAT(diagnostics[0].text(), HasSubstr("can be reached from other hosts")) << open;
+    EXPECT_EQ(c.admin.http_listen, Endpoint::parse(open));
+  }
 }
 
 TEST(Configuration, BoundsTheNumberOfProblems) {

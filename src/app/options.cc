@@ -121,6 +121,7 @@ Result<server::ServerOptions> server_options(const Configuration& configuration)
   TRY(options.delivery, delivery_options(configuration));
   options.ledger = ledger_options(configuration);
   options.control_socket = configuration.server.control_socket;
+  options.http_listen = configuration.admin.http_listen;
   options.version = version;
   return options;
 }

@@ -62,6 +62,7 @@ TEST(Options, DefaultsAreThoseOfTheRooms) {
   EXPECT_EQ(options->delivery.probes.connections_per_destination_max,
             delivery.probes.connections_per_destination_max);
   EXPECT_EQ(options->recipients.probe, policy::ProbeOptions());
+  EXPECT_FALSE(options->http_listen);
 }
 
 // Every key away from its default.
@@ -141,6 +142,8 @@ postfix_rejects = true
 format = "json"
 severity = "warning"
 target = "/var/log/postern.log"
+[admin]
+http_listen = "127.0.0.1:9125"
 )";
 
 TEST(Options, PassOnWhatTheFileSays) {
@@ -161,6 +164,7 @@ TEST(Options, PassOnWhatTheFileSays) {
   EXPECT_EQ(session.relay.domains.size(), 1U);
   EXPECT_EQ(session.relay.networks.size(), 1U);
   EXPECT_TRUE(session.postfix_rejects);
+  EXPECT_EQ(options->http_listen, Endpoint::parse("127.0.0.1:9125"));
   EXPECT_EQ(options->unknown_ip.mode, policy::UnknownIpMode::enforce);
   EXPECT_EQ(options->unknown_ip.reply_style, policy::ReplyStyle::postfix);
   EXPECT_EQ(options->unknown_ip.deadline, seconds(17));

@@ -151,9 +151,12 @@ Result<> Program::reload() {
   const Configuration::Server& now = configuration_.server;
   const Configuration::Server& then = read.configuration.server;
   if (now.listen != then.listen || now.spool != then.spool || now.user != then.user ||
-      now.control_socket != then.control_socket || configuration_.dns != read.configuration.dns)
+      now.control_socket != then.control_socket ||
+      configuration_.admin != read.configuration.admin ||
+      configuration_.dns != read.configuration.dns)
     log_->line(Severity::warning, "restart_needed",
-               {{"advice", "listen, spool, user, control_socket and [dns] change with a restart"}});
+               {{"advice",
+                 "listen, spool, user, control_socket, [dns] and [admin] change with a restart"}});
   server_->reload(std::move(options));
   configuration_ = std::move(read.configuration);
   log_->line(Severity::info, "reloaded", {{"file", config_}});
@@ -164,8 +167,10 @@ void Program::log_ready() {
   std::string endpoints;
   for (const Endpoint& endpoint : server_->listening())
     endpoints += (endpoints.empty() ? "" : ", ") + endpoint.text();
+  const auto http = server_->serving_http();
   log_->line(Severity::info, "ready",
              {{"listening", endpoints},
+              {"http", http ? http->text() : "off"},
               {"hostname", configuration_.server.hostname},
               {"version", version},
               {"control_socket", configuration_.server.control_socket}});

@@ -70,7 +70,7 @@ std::string recipients_line(const Configuration::RecipientDomain& domain) {
 
 std::string summary(const Configuration& configuration) {
   const auto& [server, limits, smtp, relay, unknown_ip, recipients, dns, delivery, reports, routes,
-               ledger, log] = configuration;
+               ledger, log, admin] = configuration;
   std::string lines;
   const auto add = [&lines](std::string_view what, std::string_view value) {
     lines += fmt::format("  {:<12} {}\n", what, value);
@@ -122,6 +122,9 @@ std::string summary(const Configuration& configuration) {
                                              format_duration(ledger.retention), ledger.size_max)
                                : "off: refusals stand in the log only");
   add("log", fmt::format("{} to {}", log.format == LogFormat::json ? "JSON" : "text", log.target));
+  add("metrics", admin.http_listen
+                     ? fmt::format("http://{}/metrics", admin.http_listen->text())
+                     : "not served over HTTP; `postern top` and `postern status` show them");
   return lines;
 }
 

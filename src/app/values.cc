@@ -66,6 +66,13 @@ Parsed<Endpoint> parse_listen(std::string_view text) {
                 "write \"192.0.2.1:25\", \"[2001:db8::1]:25\", or \"0.0.0.0:25\" for all of IPv4");
 }
 
+Parsed<std::optional<Endpoint>> parse_http_listen(std::string_view text) {
+  const auto endpoint = Endpoint::parse(text);
+  if (endpoint || text.empty()) return endpoint;
+  return object(quoted(text) + " is not an address with a port",
+                "write \"127.0.0.1:9125\", or \"\" to serve nothing");
+}
+
 Parsed<Endpoint> parse_dns_server(std::string_view text) {
   if (const auto address = IpAddress::parse(text)) return Endpoint{*address, dns_port};
   const auto endpoint = Endpoint::parse(text);

@@ -16,6 +16,8 @@ using settings::Parsed;
 
 /// "192.0.2.1:25" or "[2001:db8::1]:25"; the port must be there (0: any free one).
 Parsed<Endpoint> parse_listen(std::string_view text);
+/// The same, or nothing.
+Parsed<std::optional<Endpoint>> parse_http_listen(std::string_view text);
 /// An address with or without port; the port defaults to 53.
 Parsed<Endpoint> parse_dns_server(std::string_view text);
 /// "192.0.2.0/24", or a lone address.

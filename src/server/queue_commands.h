@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "admin/commands.h"
 #include "delivery/dispatcher.h"
@@ -11,17 +12,21 @@ namespace postern::server {
 /// What the administrator may ask of this server, over its queue and what it tells about itself.
 class QueueCommands final : public admin::Commands {
  public:
-  using StatusOf = std::function<admin::Status()>;
+  /// What the server tells about itself.
+  struct Told {
+    std::function<admin::Status()> status;
+    std::function<std::vector<admin::MetricFamily>()> metrics;
+    std::function<admin::Refusals()> refusals;
+  };
 
   QueueCommands(const io::World& world, queue::Queue& queue, delivery::Dispatcher& dispatcher,
-                StatusOf status)
-      : world_(world),
-        administration_(queue),
-        dispatcher_(dispatcher),
-        status_(std::move(status)) {}
+                Told told)
+      : world_(world), administration_(queue), dispatcher_(dispatcher), told_(std::move(told)) {}
   void on_reload(std::function<Result<>()> reload) { reload_ = std::move(reload); }
 
-  admin::Status status() override { return status_(); }
+  admin::Status status() override { return told_.status(); }
+  std::vector<admin::MetricFamily> metrics() override { return told_.metrics(); }
+  admin::Refusals refusals() override { return told_.refusals(); }
   io::Task<Result<queue::Listed>> list(queue::Walk walk) override {
     return administration_.list(std::move(walk));
   }
@@ -51,7 +56,7 @@ class QueueCommands final : public admin::Commands {
   io::World world_;
   queue::Administration administration_;
   delivery::Dispatcher& dispatcher_;
-  StatusOf status_;
+  Told told_;
   std::function<Result<>()> reload_;
 };
 

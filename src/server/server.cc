@@ -1,13 +1,18 @@
 #include "server/server.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <optional>
 #include <utility>
 
 #include "admin/control_server.h"
+#include "admin/pages.h"
 #include "base/check.h"
 #include "delivery/dispatcher.h"
 #include "delivery/prober.h"
+#include "dns/measured_resolver.h"
+#include "net/http_server.h"
+#include "server/metrics.h"
 #include "server/queue_commands.h"
 #include "server/recipient_probe_port.h"
 #include "server/tls_client_port.h"
@@ -56,7 +61,7 @@ struct Server::Parts {
         ServerOptions options)
       : world(the_world),
         log(the_log),
-        resolver(the_resolver),
+        resolver(the_resolver, world.clock),
         version(options.version),
         mode(options.unknown_ip.mode),
         routes(options.delivery.routes),
@@ -70,7 +75,13 @@ struct Server::Parts {
         smtp(world, {queue, check, recipients, log, ledger.enabled() ? &ledger : nullptr},
              std::make_shared<session::Options>(options.session)),
         hostname(options.session.smtp.hostname),
-        commands(world, queue, dispatcher, [this] { return status(); }),
+        commands(world, queue, dispatcher,
+                 {.status = [this] { return status(); },
+                  .metrics = [this] { return metrics(); },
+                  .refusals = [this] { return refusals(); }}),
+        pages(commands),
+        http(world, log, pages),
+        http_listen(options.http_listen),
         started(world.clock.wall_now()) {
     smtp.set_tls(session::start_tls_with(options.tls));
     if (!options.control_socket.empty())
@@ -93,12 +104,61 @@ struct Server::Parts {
                      .written = recorded.written,
                      .dropped = recorded.dropped,
                      .database_bytes = recorded.database_bytes};
+    status.troubles = troubles(status);
     return status;
+  }
+
+  std::vector<admin::Trouble> troubles(const admin::Status& status) const {
+    using Weight = admin::Trouble::Weight;
+    std::vector<admin::Trouble> found;
+    if (!started_up) found.push_back({Weight::not_ready, "starting: the queue is being read"});
+    if (stopping) found.push_back({Weight::not_ready, "stopping: no new mail is taken"});
+    if (status.queue.disk_full)
+      found.push_back({Weight::not_ready,
+                       "the spool's disk is full, new mail is refused for now: free some space"});
+    if (status.queue.damaged > 0)
+      found.push_back(
+          {Weight::degraded,
+           fmt::format("{} damaged records of the queue were set aside: stop the server "
+                       "and run `postern queue fsck`",
+                       status.queue.damaged)});
+    return found;
+  }
+
+  std::vector<admin::MetricFamily> metrics() const {
+    const MetricSources sources{smtp, check, resolver, queue, dispatcher};
+    return collect_metrics(sources, status());
+  }
+
+  admin::Refusals refusals() const {
+    constexpr std::size_t shown_max = 20;
+    const SteadyTime now = world.clock.now();
+    const session::Metrics& counted = smtp.metrics();
+    admin::Refusals refusals{
+        .window = decltype(counted.refused)::window, .clients = {}, .causes = {}};
+    for (const auto& [key, count] : counted.refused.top(shown_max, now))
+      refusals.clients.push_back({key.client, key.cause, count});
+    for (const auto& [cause, count] : counted.causes.top(shown_max, now))
+      refusals.causes.push_back({cause, count});
+    return refusals;
+  }
+
+  Result<> serve_http() {
+    if (!http_listen) return {};
+    auto listener = world.network.listen(*http_listen);
+    if (!listener)
+      return operator_failure(
+          listener.error().cause,
+          fmt::format("cannot listen on {} for HTTP: {}; change [admin] http_listen",
+                      http_listen->text(), listener.error().what));
+    http_listen = (*listener)->local();
+    http.start(*std::move(listener));
+    return {};
   }
 
   io::World world;
   Log& log;
-  dns::Resolver& resolver;
+  dns::MeasuredResolver resolver;
   std::string version;
   policy::UnknownIpMode mode;
   delivery::RouteTable routes;
@@ -114,7 +174,11 @@ struct Server::Parts {
   std::string hostname;
   QueueCommands commands;
   std::optional<admin::ControlServer> control;
+  admin::Pages pages;
+  net::HttpServer http;
+  std::optional<Endpoint> http_listen;
   WallTime started;
+  bool started_up = false;
   bool stopping = false;
 };
 
@@ -127,9 +191,11 @@ Server::~Server() = default;
 io::Task<Result<>> Server::start(std::vector<std::unique_ptr<io::Listener>> listeners) {
   CO_TRY_VOID(co_await parts_->queue.recover());
   if (parts_->control) CO_TRY_VOID(parts_->control->start());
+  CO_TRY_VOID(parts_->serve_http());
   parts_->ledger.start();
   parts_->dispatcher.start();
   for (auto& listener : listeners) CO_TRY_VOID(parts_->smtp.listen_on(std::move(listener)));
+  parts_->started_up = true;
   co_return Result<>{};
 }
 
@@ -140,6 +206,7 @@ io::Task<> Server::stop(io::Deadline deadline) {
   co_await parts_->ledger.stop();
   co_await parts_->dispatcher.stop(deadline);
   if (parts_->control) co_await parts_->control->stop();
+  co_await parts_->http.stop();
   parts_->resolver.stop();
   co_await parts_->check.stop();
   co_await parts_->prober.stop();
@@ -166,6 +233,10 @@ void Server::on_reload_command(std::function<Result<>()> command) {
 
 std::vector<Endpoint> Server::listening() const {
   return parts_->smtp.endpoints();
+}
+
+std::optional<Endpoint> Server::serving_http() const {
+  return parts_->http_listen;
 }
 
 admin::Commands& Server::commands() {

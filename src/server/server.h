@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,9 @@ struct ServerOptions {
   queue::QueueOptions queue;
   delivery::DeliveryOptions delivery;
   ledger::LedgerOptions ledger;
-  std::string control_socket;  ///< path; empty: no control socket
-  std::string version;         ///< as `status` tells it
+  std::string control_socket;           ///< path; empty: no control socket
+  std::optional<Endpoint> http_listen;  ///< where metrics and health are served; nothing: nowhere
+  std::string version;                  ///< as `status` tells it
   /// For STARTTLS inbound; null: not offered. Loaded by the caller, while it may still read the
   /// key.
   std::shared_ptr<const net::TlsContext> tls;
@@ -49,9 +51,9 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Recovers the queue, opens the control socket, then delivers, and accepts from `listeners`
-  /// (bound by the caller, while it may still bind low ports). Error: the store or the control
-  /// socket cannot be used; nothing runs.
+  /// Recovers the queue, opens the control socket and HTTP, then delivers, and accepts from
+  /// `listeners` (bound by the caller, while it may still bind low ports). Error: the store or the
+  /// control socket or the address for HTTP cannot be used; nothing runs.
   io::Task<Result<>> start(std::vector<std::unique_ptr<io::Listener>> listeners);
 
   /// Accepts no more, lets what is under way end until the deadline, then ends it. What was
@@ -67,6 +69,8 @@ class Server {
   void on_reload_command(std::function<Result<>()> command);
 
   [[nodiscard]] std::vector<Endpoint> listening() const;
+  /// Where HTTP is served, with the port that the system chose; nothing when it is not.
+  [[nodiscard]] std::optional<Endpoint> serving_http() const;
   queue::Queue& queue();
   ledger::Ledger& ledger();
   /// What the control socket reaches.

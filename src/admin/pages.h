@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "admin/commands.h"
+#include "net/http_server.h"
+
+namespace postern::admin {
+
+/// What is served over HTTP:
+///
+///     /metrics  what is measured, for Prometheus: text format 0.0.4 or OpenMetrics, by Accept
+///     /healthz  200 as long as the server answers at all
+///     /readyz   200 when it takes mail and nothing is wrong, else 503; the text says what
+///
+/// Only reads; nothing that is served names a client, a sender or a recipient.
+class Pages final : public net::HttpPages {
+ public:
+  explicit Pages(Commands& commands) : commands_(commands) {}
+  net::HttpReply page(const net::HttpRequest& request) override;
+
+ private:
+  Commands& commands_;
+};
+
+}  // namespace postern::admin
