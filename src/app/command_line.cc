@@ -88,6 +88,13 @@ void add_replay_options(CLI::App& app, Arguments::Replay& replay) {
       ->capture_default_str();
 }
 
+void add_top_options(CLI::App& app, Arguments::Top& top) {
+  app.add_option("--interval", top.interval, "How often it looks")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  app.add_flag("--once", top.once, "Look twice, an interval apart, print that and end");
+}
+
 void add_queue_options(CLI::App& app, const Command& command, Arguments::Queue& queue) {
   if (command.takes.selection) {
     app.add_option("ID", queue.ids, "These messages; without, all that the options select");
@@ -139,6 +146,10 @@ void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
   add_fsck_options(app, command, arguments.fsck);
   if (command.takes.explain) add_explain_options(app, arguments.explain);
   if (command.takes.replay) add_replay_options(app, arguments.replay);
+  if (command.takes.status)
+    app.add_flag("--check", arguments.status.check,
+                 "End with 1 when new mail is not taken, or something should be looked at");
+  if (command.takes.top) add_top_options(app, arguments.top);
   if (!command.examples.empty())
     app.footer("Examples:\n" + std::string(command.examples) + "\n" + exit_codes);
 }

@@ -67,6 +67,15 @@ struct Arguments {
     std::string journal = {};
     bool no_lookups = false;
   } replay = {};
+  /// For `postern status`.
+  struct Status {
+    bool check = false;
+  } status = {};
+  /// For `postern top`.
+  struct Top {
+    std::string interval = "2s";
+    bool once = false;
+  } top = {};
   /// For `postern lab`.
   struct Lab {
     std::string scenario = {};       ///< a shipped one's name, or a file
@@ -102,6 +111,8 @@ struct Command {
     bool explain = false;
     bool language = false;
     bool preview = false;
+    bool status = false;
+    bool top = false;
   } takes;
   ExitCode (*run)(const Arguments&) = nullptr;
 };

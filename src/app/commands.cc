@@ -18,6 +18,7 @@
 #include "app/report_commands.h"
 #include "app/run.h"
 #include "app/version.h"
+#include "app/watch_commands.h"
 
 namespace postern::app {
 namespace {
@@ -67,7 +68,7 @@ ExitCode run_or_check(const Arguments& arguments) {
   return arguments.check_only ? check(arguments) : run(arguments);
 }
 
-constexpr std::array<Command, 28> table{{
+constexpr std::array<Command, 30> table{{
     {"run",
      "Run the server until SIGTERM; SIGHUP reloads the configuration",
      "  postern run\n  postern run --config ./postern.toml\n",
@@ -78,6 +79,16 @@ constexpr std::array<Command, 28> table{{
      "  postern check\n  postern check --config ./postern.toml --json\n",
      {.config = true, .json = true},
      check},
+    {"status",
+     "Tell how a running server is: what it did since its start, its queue, what is wrong",
+     "  postern status\n  postern status --check >/dev/null || echo look at it\n",
+     {.config = true, .json = true, .status = true},
+     status},
+    {"top",
+     "Watch a running server: rates, decisions, latencies, who is refused; q ends it",
+     "  postern top\n  postern top --interval 10s --json\n  postern top --once\n",
+     {.config = true, .json = true, .top = true},
+     top},
     {"queue list",
      "List the messages in the queue, or those that are selected",
      "  postern queue list\n  postern queue list --sender @example.com --older-than 4h --json\n",

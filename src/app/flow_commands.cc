@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "app/flow_watch.h"
+#include "app/terminal.h"
 #include "lab/flow_json.h"
 #include "lab/flow_run.h"
 #include "lab/flow_text.h"
@@ -143,7 +144,7 @@ bool may_watch(const Arguments& arguments) {
 /// Drawn on the terminal when that was asked for and there is one.
 Result<lab::FinishedFlow> run_one(const lab::Scenario& scenario, const upstream::Profiles& profiles,
                                   const Arguments::Lab& arguments) {
-  if (!arguments.watch || !can_watch()) return lab::run_flow(scenario, profiles, arguments.seed);
+  if (!arguments.watch || !can_draw()) return lab::run_flow(scenario, profiles, arguments.seed);
   const auto speed = parse_duration(arguments.speed);
   if (!speed || *speed < seconds(1))
     return operator_failure(Cause::other,

@@ -1,13 +1,11 @@
 #include "app/flow_watch.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fmt/format.h>
 #include <string_view>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
+#include "app/terminal.h"
 #include "io/real/shard.h"
 #include "lab/screen.h"
 
@@ -24,10 +22,9 @@ constexpr std::string_view to_line_end = "\x1b[K\n";
 constexpr std::string_view to_screen_end = "\x1b[J";
 
 lab::ScreenSize screen_size() {
-  winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0)
-    return {};
-  return {.columns = size.ws_col, .rows = size.ws_row};
+  const lab::ScreenSize unknown;
+  const TerminalSize size = terminal_size({unknown.columns, unknown.rows});
+  return {.columns = size.columns, .rows = size.rows};
 }
 
 // Over the last drawing: each line and the screen are cleared behind what is written, so that
@@ -58,12 +55,6 @@ io::Task<> watch_task(lab::Flow& flow, Duration speed, io::Clock& clock, Result<
 }
 
 }  // namespace
-
-bool can_watch() {
-  const char* terminal = std::getenv("TERM");
-  return ::isatty(STDOUT_FILENO) == 1 && terminal != nullptr &&
-         std::string_view(terminal) != "dumb";
-}
 
 Result<> watch_flow(lab::Flow& flow, Duration speed) {
   TRY(const auto shard,

@@ -7,9 +7,6 @@
 
 namespace postern::app {
 
-/// Whether standard output is a terminal that can be drawn on.
-bool can_watch();
-
 /// Lets the flow, which has started, happen while it is drawn on the terminal: `speed` of virtual
 /// time for each second, until it is over.
 Result<> watch_flow(lab::Flow& flow, Duration speed);

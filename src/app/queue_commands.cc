@@ -9,10 +9,8 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "admin/control_client.h"
-#include "app/configuration.h"
+#include "app/server_talk.h"
 #include "base/text.h"
-#include "io/real/shard.h"
 #include "queue/record.h"
 
 namespace postern::app {
@@ -29,18 +27,11 @@ constexpr Duration command_time_max = std::chrono::minutes(10);  ///< a long lis
 class Conversation {
  public:
   /// `done`: what a change does to a message, "removed".
-  Conversation(const io::World& world, std::string socket, const Arguments& arguments,
+  Conversation(admin::ControlClient& server, const io::World& world, const Arguments& arguments,
                std::string done)
-      : world_(world), socket_(std::move(socket)), arguments_(arguments), done_(std::move(done)) {}
+      : server_(server), world_(world), arguments_(arguments), done_(std::move(done)) {}
 
-  io::Task<> run(Request request) {
-    auto connected = co_await admin::ControlClient::connect(world_.network, socket_,
-                                                            world_.clock.in(call_time_max));
-    if (!connected) {
-      not_connected(connected.error());
-      co_return;
-    }
-    client_ = std::move(*connected);
+  io::Task<ExitCode> run(Request request) {
     if (request.verb == Verb::queue_list)
       co_await list(std::move(request), " in the queue");
     else if (request.verb == Verb::queue_show)
@@ -51,34 +42,17 @@ class Conversation {
       co_await list(std::move(request), " would be " + done_);
     else
       co_await change(std::move(request));
+    co_return exit_code_;
   }
-
-  [[nodiscard]] ExitCode exit_code() const { return exit_code_; }
 
  private:
-  void not_connected(const Error& error) {
-    if (error.cause == Cause::no_permission) {
-      fmt::print(stderr,
-                 "The control socket {} is another user's: run this as root or as the "
-                 "server's user.\n",
-                 printable(socket_));
-      exit_code_ = ExitCode::failed;
-      return;
-    }
-    fmt::print(stderr,
-               "No server answers at {} ({}). Start it with `postern run`, or give the "
-               "configuration that it runs with by --config FILE.\n",
-               printable(socket_), printable(error.what));
-    exit_code_ = ExitCode::not_running;
-  }
-
   void failed(const Error& error) {
     fmt::print(stderr, "{}\n", printable(error.what, 2000));
     exit_code_ = ExitCode::failed;
   }
 
   io::Task<Result<object>> call(Request request) {
-    co_return co_await client_->call(request, world_.clock.in(call_time_max));
+    co_return co_await server_.call(request, world_.clock.in(call_time_max));
   }
 
   static const boost::json::array& array_of(const object& reply, std::string_view key) {
@@ -257,33 +231,26 @@ class Conversation {
     exit_code_ = ExitCode::failed;
   }
 
+  admin::ControlClient& server_;
   io::World world_;
-  std::string socket_;
   const Arguments& arguments_;
   std::string done_;
-  std::unique_ptr<admin::ControlClient> client_;
   ExitCode exit_code_ = ExitCode::ok;
 };
 
+io::Task<ExitCode> converse_task(admin::ControlClient& server, const io::World& world,
+                                 const Arguments& arguments, Request request, std::string done) {
+  Conversation conversation(server, world, arguments, std::move(done));
+  co_return co_await conversation.run(std::move(request));
+}
+
 ExitCode converse(const Arguments& arguments, Request request, std::string done = {}) {
-  const ReadConfiguration read = load_configuration(arguments.config);
-  if (has_errors(read.diagnostics)) {
-    for (const Diagnostic& diagnostic : read.diagnostics)
-      fmt::print(stderr, "{}\n", diagnostic.text());
-    return ExitCode::failed;
-  }
-  auto shard = io::RealShard::create({.directory = "/"});
-  if (!shard) {
-    fmt::print(stderr, "{}\n", printable(shard.error().what, 2000));
-    return ExitCode::failed;
-  }
-  Conversation conversation((*shard)->world(), read.configuration.server.control_socket, arguments,
-                            std::move(done));
-  if (!(*shard)->run_task(conversation.run(std::move(request)), command_time_max)) {
-    fmt::print(stderr, "The server did not answer in {}.\n", format_duration(command_time_max));
-    return ExitCode::failed;
-  }
-  return conversation.exit_code();
+  return talk_to_server(
+      arguments.config,
+      [&](admin::ControlClient& server, const io::World& world) {
+        return converse_task(server, world, arguments, std::move(request), std::move(done));
+      },
+      command_time_max);
 }
 
 ExitCode converse_about(const Arguments& arguments, Request request) {
