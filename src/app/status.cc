@@ -95,6 +95,13 @@ std::string status_text(const object& status) {
                   span_text(number_of(queue, "oldest_age_seconds")),
                   count_text(number_of(queue, "leased")), count_text(number_of(queue, "held")),
                   count_text(number_of(queue, "dead_letters"))));
+  const object& ledger = object_of(status, "ledger");
+  add("ledger", !flag_of(ledger, "enabled")
+                    ? "off"
+                    : fmt::format("{} events recorded, {} lost; {}B",
+                                  count_text(number_of(ledger, "written")),
+                                  count_text(number_of(ledger, "dropped")),
+                                  count_text(number_of(ledger, "database_bytes"))));
   add("deliveries", sums_text(object_of(status, "deliveries")));
   add("reports", sums_text(object_of(status, "reports")));
   return text;

@@ -262,6 +262,31 @@ void add_delivery(Families& families, const delivery::Dispatcher& dispatcher) {
             static_cast<double>(dispatcher.couriers()));
 }
 
+void add_ledger(Families& families, const ledger::Ledger& ledger) {
+  const ledger::Ledger::Counts counts = ledger.counts();
+  add_gauge(families, "postern_ledger_enabled", "1 when refusals are recorded.",
+            ledger.enabled() ? 1 : 0);
+  add_gauge(families, "postern_ledger_failing", "1 while nothing can be recorded.",
+            ledger.problem().empty() ? 0 : 1);
+  add_counter(families, "postern_ledger_events_written_total", "Events that were recorded.",
+              counts.written);
+  add_counter(families, "postern_ledger_events_dropped_total",
+              "Events that were lost since they could not be recorded.", counts.dropped);
+  add_counter(families, "postern_ledger_errors_total", "Failures of the database.", counts.errors);
+  add_counter(families, "postern_ledger_batches_total", "Batches that were written.",
+              counts.batches);
+  add_family(families, "postern_ledger_batch_seconds_total", MetricType::counter,
+             "How long all batches together waited for the disk and were written.")
+      .samples.push_back({{}, std::chrono::duration<double>(counts.batch_time).count()});
+  add_gauge(families, "postern_ledger_buffered_events", "Events that wait to be written.",
+            static_cast<double>(counts.buffered));
+  add_gauge(families, "postern_ledger_database_bytes", "Size of the database.",
+            static_cast<double>(counts.database_bytes));
+  add_gauge(families, "postern_ledger_open_deferrals",
+            "Refused deliveries that were not accepted yet.",
+            static_cast<double>(counts.deferrals_open));
+}
+
 }  // namespace
 
 std::vector<admin::MetricFamily> collect_metrics(const MetricSources& sources,
@@ -274,6 +299,7 @@ std::vector<admin::MetricFamily> collect_metrics(const MetricSources& sources,
   add_smtp(families, sources.smtp);
   add_queue(families, status.queue);
   add_delivery(families, sources.dispatcher);
+  add_ledger(families, sources.ledger);
   return families;
 }
 

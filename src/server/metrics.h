@@ -6,6 +6,7 @@
 #include "admin/metric_family.h"
 #include "delivery/dispatcher.h"
 #include "dns/measured_resolver.h"
+#include "ledger/ledger.h"
 #include "policy/unknown_ip.h"
 #include "queue/queue.h"
 #include "session/smtp_server.h"
@@ -19,6 +20,7 @@ struct MetricSources {
   const dns::MeasuredResolver& resolver;
   const queue::Queue& queue;
   const delivery::Dispatcher& dispatcher;
+  const ledger::Ledger& ledger;
 };
 
 /// What the rooms have counted, under the names and with the explanations by which it is watched:

@@ -116,6 +116,8 @@ struct Server::Parts {
     if (status.queue.disk_full)
       found.push_back({Weight::not_ready,
                        "the spool's disk is full, new mail is refused for now: free some space"});
+    if (!status.ledger.problem.empty())
+      found.push_back({Weight::degraded, "refusals are not recorded: " + status.ledger.problem});
     if (status.queue.damaged > 0)
       found.push_back(
           {Weight::degraded,
@@ -126,7 +128,7 @@ struct Server::Parts {
   }
 
   std::vector<admin::MetricFamily> metrics() const {
-    const MetricSources sources{smtp, check, resolver, queue, dispatcher};
+    const MetricSources sources{smtp, check, resolver, queue, dispatcher, ledger};
     return collect_metrics(sources, status());
   }
 
