@@ -93,6 +93,7 @@ void Ledger::add(Event event) {
 }
 
 void Ledger::drop(std::uint64_t count) {
+  if (count == 0) return;
   settled_ += count;
   counts_.dropped += count;
   settled_changed_.wake_all();

@@ -76,6 +76,7 @@ TEST_F(LedgerTest, TheEndWritesWhatWaits) {
   ledger_->refused(refusal(0s, "192.0.2.7", "bob@example.net"));
   run(ledger_->stop());
   EXPECT_EQ(ledger_->counts().written, 1U);
+  EXPECT_EQ(log_.lines["ledger_dropped"], 0);
   ledger_->refused(refusal(0s, "192.0.2.7", "bob@example.net"));
   EXPECT_EQ(ledger_->counts().dropped, 1U);
 }

@@ -16,10 +16,10 @@ NOTICE_SECONDS = 10
 HOLD = "450 4.2.0 not now"
 
 
-def small_disk(case, name="disk"):
-    """A file system of its own, DISK_MIB large; returns its directory."""
+def small_disk(case, name="disk", mebibytes=DISK_MIB):
+    """A file system of its own; returns its directory."""
     directory = case.path(name)
-    run("mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=755", "tmpfs", str(directory))
+    run("mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=755", "tmpfs", str(directory))
     case.cleanup.callback(run, "umount", "-l", str(directory))
     return directory
 
