@@ -16,6 +16,7 @@
 #include "app/reports.h"
 #include "app/values.h"
 #include "base/text.h"
+#include "dns/name.h"
 #include "mail/address.h"
 #include "settings/section.h"
 
@@ -34,6 +35,8 @@ constexpr std::size_t list_count_max = 10'000;
 constexpr std::size_t routes_max = 10'000;
 constexpr std::size_t next_hops_max = 16;
 constexpr std::size_t listen_count_max = 64;
+constexpr std::size_t dns_servers_max = 16;
+constexpr std::size_t stub_zones_max = 100;
 constexpr std::size_t file_bytes_max = 1 << 20;
 
 std::vector<Endpoint> default_listen() {
@@ -203,11 +206,34 @@ void read_unknown_ip(Section section, Configuration::UnknownIp& unknown_ip) {
   section.finish();
 }
 
+Parsed<std::string> parse_zone_name(std::string_view text) {
+  const auto name = dns::normalize_name(text);
+  if (name && !name->empty()) return *name;
+  return object(fmt::format("\"{}\" is not the name of a zone", printable(text, 80)),
+                "give one below the root, such as \"10.in-addr.arpa\" or \"example.internal\"");
+}
+
+void read_stub_zone(Section section, Configuration::Dns& dns) {
+  dns::StubZone zone;
+  section.parsed("name", zone.name, parse_zone_name);
+  section.list("servers", zone.servers, dns_servers_max, parse_dns_server);
+  section.finish();
+  if (!section.present()) return;
+  if (!section.has("name"))
+    section.problem("name", {"is missing", "give the zone, such as \"10.in-addr.arpa\""});
+  if (!section.has("servers"))
+    section.problem("servers", {"is missing", "give the addresses of the zone's own servers"});
+  dns.stub_zones.push_back(std::move(zone));
+}
+
 void read_dns(Section section, Configuration::Dns& dns) {
-  section.list("servers", dns.servers, 16, parse_dns_server);
+  section.list("servers", dns.servers, dns_servers_max, parse_dns_server);
   section.flag("recursive", dns.recursive);
   section.flag("dnssec", dns.dnssec);
   section.list("zone_files", dns.zone_files, 100, parse_readable_file);
+  const std::vector<Section> stubs = section.sections("stub_zone", stub_zones_max);
+  for (const Section& stub : stubs) read_stub_zone(stub, dns);
+  if (stubs.empty()) read_stub_zone(section.absent("stub_zone"), dns);
   section.finish();
   if (dns.recursive && !dns.servers.empty())
     section.problem("recursive", {"is true although servers are given",

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "delivery/options.h"
+#include "dns/unbound_resolver.h"
 #include "dsn/wording.h"
 #include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
@@ -122,6 +123,7 @@ struct Configuration {
     bool recursive = false;
     bool dnssec = false;
     std::vector<std::string> zone_files;
+    std::vector<dns::StubZone> stub_zones;
     bool operator==(const Dns&) const = default;
   };
   struct Delivery {

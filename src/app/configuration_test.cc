@@ -193,6 +193,10 @@ const WrongCase wrong_cases[] = {
      "p.toml:1:1: [recipients.probe] known_refresh: is longer than the answer counts (1d)"},
     {"dns by name", "[dns]\nservers = [\"dns.example\"]",
      R"(p.toml:2:12: [dns] servers: "dns.example" is not the address of a DNS server)"},
+    {"a stub zone for everything", "[[dns.stub_zone]]\nname = \".\"\nservers = [\"10.0.0.53\"]",
+     R"(p.toml:2:8: [dns.stub_zone] name: "." is not the name of a zone; give one below the root)"},
+    {"a stub zone without servers", "[[dns.stub_zone]]\nname = \"10.in-addr.arpa\"",
+     "p.toml:1:1: [dns.stub_zone] servers: is missing; give the addresses of the zone's own"},
     {"recursive and forwarders", "[dns]\nservers = [\"127.0.0.1\"]\nrecursive = true",
      "p.toml:3:13: [dns] recursive: is true although servers are given"},
     {"no retry", "[delivery]\nretry = []", "p.toml:2:9: [delivery] retry: is empty"},
@@ -379,6 +383,16 @@ severity = "debug"
   EXPECT_EQ(c.routes[0].next_hop.at(2).text(), "lmtp://127.0.0.1:24");
   EXPECT_EQ(c.log.format, LogFormat::json);
   EXPECT_EQ(c.log.target, "/var/log/postern.log");
+}
+
+TEST(Configuration, StubZones) {
+  const auto [c, diagnostics] = read(
+      "[[dns.stub_zone]]\nname = \"10.IN-ADDR.ARPA.\"\n"
+      "servers = [\"10.0.0.53\", \"10.0.1.53:5353\"]\n");
+  EXPECT_THAT(diagnostics, IsEmpty());
+  ASSERT_EQ(c.dns.stub_zones.size(), 1U);
+  EXPECT_EQ(c.dns.stub_zones[0].name, "10.in-addr.arpa");
+  EXPECT_EQ(c.dns.stub_zones[0].servers.at(1).text(), "10.0.1.53:5353");
 }
 
 TEST(Configuration, WarnsWithoutRefusing) {

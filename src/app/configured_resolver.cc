@@ -26,6 +26,7 @@ dns::UnboundOptions dns_options(const Configuration::Dns& dns) {
   options.forwarders = dns.servers;
   if (dns.servers.empty() && !dns.recursive)
     options.forwarders = dns::forwarders_from_resolv_conf(whole_file("/etc/resolv.conf"));
+  options.stub_zones = dns.stub_zones;
   if (dns.dnssec) options.trust_anchor_file = trust_anchor_file;
   return options;
 }

@@ -100,6 +100,9 @@ std::string summary(const Configuration& configuration) {
   if (!dns.servers.empty())
     lookups = joined(dns.servers, [](const Endpoint& at) { return at.text(); });
   add("DNS", lookups + (dns.dnssec ? ", DNSSEC validated" : ""));
+  for (const dns::StubZone& zone : dns.stub_zones)
+    add("DNS", fmt::format("{}: {}", zone.name,
+                           joined(zone.servers, [](const Endpoint& at) { return at.text(); })));
   for (std::size_t i = 0; i < routes.size() && i < listed_max; ++i)
     add("route",
         fmt::format("{} -> {}", routes[i].domain,

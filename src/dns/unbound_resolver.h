@@ -25,10 +25,11 @@ namespace postern::dns {
 inline constexpr std::string_view trust_anchor_file_default = "/usr/share/dns/root.key";
 
 /// A zone whose authoritative servers are known, so that nobody else is asked about it: an internal
-/// reverse zone, or the root itself.
+/// reverse zone. Not the root.
 struct StubZone {
-  std::string name;  ///< "10.in-addr.arpa"; "." for everything
+  std::string name;  ///< "10.in-addr.arpa"
   std::vector<Endpoint> servers;
+  bool operator==(const StubZone&) const = default;
 };
 
 /// What `dns` in the configuration sets.

@@ -193,6 +193,23 @@ TEST_F(UnboundResolverTest, ComesBackWhenTheServerDoes) {
   EXPECT_TRUE(answered);
 }
 
+TEST_F(UnboundResolverTest, StubZonesHaveServersOfTheirOwn) {
+  ServerScript internal{.zone = Zone::parse("[10.1.2.3] PTR host.internal.example\n"
+                                            "host.example.com A 10.1.2.3\n")
+                                    .value()};
+  internal.authoritative = true;
+  ScriptedServer authority(shard_->world().executor, std::move(internal), WallTime{});
+  UnboundOptions options;
+  options.forwarders = {server_->local()};
+  options.stub_zones = {{"10.in-addr.arpa", {authority.local()}}};
+  make_resolver(std::move(options));
+  EXPECT_EQ(ask("3.2.1.10.in-addr.arpa", Type::ptr).names,
+            std::vector<std::string>{"host.internal.example"});
+  EXPECT_EQ(ask("mail.example.com", Type::a).addresses.size(), 2U) << "others from the forwarder";
+  EXPECT_EQ(status_name(ask("host.example.com", Type::a).status), status_name(Status::nx_domain))
+      << "nothing else from the zone's server";
+}
+
 TEST_F(UnboundResolverTest, BoundsWhatIsUnderWay) {
   make_resolver({.forwarders = {server_->local()}, .lookups_max = 1});
   server_->set_silent(true);
