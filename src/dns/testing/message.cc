@@ -37,14 +37,7 @@ std::string value_bytes(const Record& record) {
 }
 
 void put_section(std::string& bytes, const std::vector<WireRecord>& records) {
-  for (const WireRecord& record : records) {
-    put_name(bytes, record.owner);
-    put_u16(bytes, record.type);
-    put_u16(bytes, class_in);
-    put_u32(bytes, record.ttl_seconds);
-    put_u16(bytes, record.value.size());
-    bytes += record.value;
-  }
+  for (const WireRecord& record : records) put_record(bytes, record);
 }
 
 /// QR, RD; RA where the server resolves for others, AA where it speaks for itself.
@@ -73,6 +66,15 @@ void put_name(std::string& bytes, std::string_view name) {
   const auto wire = name_to_wire(name);
   CHECK(wire.has_value());
   bytes += *wire;
+}
+
+void put_record(std::string& bytes, const WireRecord& record) {
+  put_name(bytes, record.owner);
+  put_u16(bytes, record.type);
+  put_u16(bytes, class_in);
+  put_u32(bytes, record.ttl_seconds);
+  put_u16(bytes, record.value.size());
+  bytes += record.value;
 }
 
 WireRecord to_wire(const Record& record) {

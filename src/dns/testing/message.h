@@ -57,5 +57,7 @@ void put_u16(std::string& bytes, std::size_t value);
 void put_u32(std::string& bytes, std::uint32_t value);
 /// A name in our form, not compressed. Aborts when it is none.
 void put_name(std::string& bytes, std::string_view name);
+/// RFC 1035 section 4.1.3.
+void put_record(std::string& bytes, const WireRecord& record);
 
 }  // namespace postern::dns

@@ -13,7 +13,6 @@
 namespace postern::dns {
 namespace {
 
-constexpr std::uint16_t class_in = 1;
 /// RFC 8080 section 5.
 constexpr std::uint8_t algorithm_ed25519 = 15;
 /// RFC 4034 section 2.1.1: a zone key that is a secure entry point; the protocol is always 3.
@@ -134,14 +133,7 @@ WireRecord ZoneSigner::signature(std::vector<WireRecord> set, Quality quality) c
   std::ranges::sort(set, {}, [](const WireRecord& record) {
     return std::basic_string<unsigned char>(record.value.begin(), record.value.end());
   });
-  for (const WireRecord& record : set) {
-    put_name(signed_bytes, record.owner);
-    put_u16(signed_bytes, record.type);
-    put_u16(signed_bytes, class_in);
-    put_u32(signed_bytes, record.ttl_seconds);
-    put_u16(signed_bytes, record.value.size());
-    signed_bytes += record.value;
-  }
+  for (const WireRecord& record : set) put_record(signed_bytes, record);
   std::string bytes(signature_bytes, '\0');
   std::size_t size = bytes.size();
   const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(),
