@@ -56,16 +56,55 @@ void add_report_options(CLI::App& app, const Command& command, Arguments::Report
 }
 
 void add_explain_options(CLI::App& app, Arguments::Explain& explain) {
-  app.add_option("--client", explain.client, "The address that connects")
+  CLI::Option* case_id = app.add_option("CASE", explain.case_id,
+                                        "A case, as it stands in the reply: 4F7KQ2; or --client");
+  CLI::Option* client =
+      app.add_option("--client", explain.client, "An address: what its mail meets now")
+          ->type_name("ADDRESS")
+          ->excludes(case_id);
+  app.add_option("--helo", explain.helo, "The name in its EHLO")->type_name("NAME")->needs(client);
+  app.add_option("--from", explain.sender, "The sender of its mail")
       ->type_name("ADDRESS")
-      ->required();
-  app.add_option("--helo", explain.helo, "The name in its EHLO")->type_name("NAME");
-  app.add_option("--from", explain.sender, "The sender of its mail")->type_name("ADDRESS");
-  app.add_option("--to", explain.recipient, "The recipient")->type_name("ADDRESS");
+      ->needs(client);
+  app.add_option("--to", explain.recipient, "The recipient")->type_name("ADDRESS")->needs(client);
   app.add_option("--profile", explain.profile,
                  "What mail server it is, as `postern lab profiles` lists them")
       ->type_name("NAME");
+  app.add_flag("--now", explain.now, "Look the client of the case up again, to compare")
+      ->needs(case_id);
   app.add_flag("--mail", explain.letter, "Write a letter to the postmaster of the sender's domain");
+}
+
+void add_ledger_options(CLI::App& app, const Command& command, Arguments::Ledger& ledger) {
+  if (command.takes.ledger_id)
+    app.add_option("ID", ledger.id, "A deferral, as `postern ledger list` shows it, or a case")
+        ->required();
+  if (!command.takes.ledger_list) return;
+  app.add_option("--outcome", ledger.outcome,
+                 "retrying, recovered, given_up or never_retried, as it is now")
+      ->type_name("OUTCOME");
+  app.add_option("--client", ledger.client, "Tried from this address or network")
+      ->type_name("NETWORK");
+  app.add_option("--sender", ledger.sender, "a@example.com, @example.com, or <> for reports");
+  app.add_option("--recipient", ledger.recipient, "The same, of the recipient");
+  app.add_option("--state", ledger.state, "Why it was refused the last time: no_ptr, ...")
+      ->type_name("STATE");
+  app.add_option("--since", ledger.since, "Begun within this time: 4h, 2d")->type_name("DURATION");
+  app.add_option("--limit", ledger.count_max, "How many are listed")
+      ->check(CLI::Range(1, 1'000'000))
+      ->type_name("COUNT")
+      ->capture_default_str();
+  app.add_option("--after", ledger.after, "Go on behind this one of an earlier list")
+      ->type_name("ID");
+}
+
+void add_impact_options(CLI::App& app, Arguments::Impact& impact) {
+  app.add_option("--since", impact.since, "How far back: 12h, 7d")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  app.add_option("--clients", impact.clients_shown_max, "How many clients are shown")
+      ->type_name("COUNT")
+      ->capture_default_str();
 }
 
 void add_replay_options(CLI::App& app, Arguments::Replay& replay) {
@@ -145,6 +184,8 @@ void add_options(CLI::App& app, const Command& command, Arguments& arguments) {
   add_report_options(app, command, arguments.reports);
   add_fsck_options(app, command, arguments.fsck);
   if (command.takes.explain) add_explain_options(app, arguments.explain);
+  add_ledger_options(app, command, arguments.ledger);
+  if (command.takes.impact) add_impact_options(app, arguments.impact);
   if (command.takes.replay) add_replay_options(app, arguments.replay);
   if (command.takes.status)
     app.add_flag("--check", arguments.status.check,
@@ -185,6 +226,7 @@ std::string unknown_command(std::span<const Command> commands,
 constexpr std::pair<std::string_view, const char*> groups[] = {
     {"queue", "Look at the queue and change it; but for fsck, the server runs"},
     {"queue dead", "Mail that failed while nobody may be told: look at it, export it, retry it"},
+    {"ledger", "Mail that was refused for its client's name, and what became of it"},
     {"reports", "The words of the reports that senders get: print them, look at a report"},
     {"lab", "Mail flows of several servers in virtual time: who reports what, and when"},
 };

@@ -51,13 +51,32 @@ struct Arguments {
   } fsck = {};
   /// For `postern explain`.
   struct Explain {
+    std::string case_id = {};
     std::string client = {};
     std::string helo = {};
     std::string sender = {};
     std::string recipient = {};
     std::string profile = {};
     bool letter = false;
+    bool now = false;  ///< also as it is now
   } explain = {};
+  /// For `postern ledger`.
+  struct Ledger {
+    std::string id = {};  ///< of a deferral, or a case
+    std::string outcome = {};
+    std::string client = {};
+    std::string sender = {};
+    std::string recipient = {};
+    std::string state = {};
+    std::string since = {};
+    std::uint64_t count_max = 50;
+    std::string after = {};  ///< the last one of the page before
+  } ledger = {};
+  /// For `postern impact`.
+  struct Impact {
+    std::string since = "7d";
+    std::uint64_t clients_shown_max = 20;
+  } impact = {};
   /// For `postern replay`.
   struct Replay {
     std::vector<std::string> files = {};
@@ -109,6 +128,9 @@ struct Command {
     bool lab_run = false;
     bool replay = false;
     bool explain = false;
+    bool ledger_list = false;
+    bool ledger_id = false;
+    bool impact = false;
     bool language = false;
     bool preview = false;
     bool status = false;

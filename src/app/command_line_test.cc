@@ -69,6 +69,14 @@ TEST(CommandLine, Understands) {
        {"queue", "fsck", "--spool", "/s", "--repair"},
        "queue fsck",
        {.fsck = {.spool = "/s", .repair = true}}},
+      {"a case", {"explain", "4F7KQ2", "--mail"}, "explain", {.explain = {.case_id = "4F7KQ2"}}},
+      {"a client", {"explain", "--client", "::1"}, "explain", {.explain = {.client = "::1"}}},
+      {"deferrals",
+       {"ledger", "list", "--outcome", "given_up", "--limit", "5", "--after", "17"},
+       "ledger list",
+       {.ledger = {.outcome = "given_up", .count_max = 5, .after = "17"}}},
+      {"one of them", {"ledger", "show", "17"}, "ledger show", {.ledger = {.id = "17"}}},
+      {"impact", {"impact", "--since", "2d"}, "impact", {.impact = {.since = "2d"}}},
       {"version", {"version"}, "version", {}},
   };
   for (const GoodCase& good : cases) {
@@ -92,6 +100,14 @@ TEST(CommandLine, Understands) {
     EXPECT_EQ(reports.message, good.expected.reports.message) << good.reason;
     EXPECT_EQ(invocation.arguments.fsck.spool, good.expected.fsck.spool) << good.reason;
     EXPECT_EQ(invocation.arguments.fsck.repair, good.expected.fsck.repair) << good.reason;
+    EXPECT_EQ(invocation.arguments.explain.case_id, good.expected.explain.case_id) << good.reason;
+    EXPECT_EQ(invocation.arguments.explain.client, good.expected.explain.client) << good.reason;
+    const Arguments::Ledger& ledger = invocation.arguments.ledger;
+    EXPECT_EQ(ledger.id, good.expected.ledger.id) << good.reason;
+    EXPECT_EQ(ledger.outcome, good.expected.ledger.outcome) << good.reason;
+    EXPECT_EQ(ledger.count_max, good.expected.ledger.count_max) << good.reason;
+    EXPECT_EQ(ledger.after, good.expected.ledger.after) << good.reason;
+    EXPECT_EQ(invocation.arguments.impact.since, good.expected.impact.since) << good.reason;
   }
 }
 
@@ -114,6 +130,10 @@ TEST(CommandLine, RefusesAndSaysWhatToDo) {
       {"option of another command", {"run", "--json"}, "--json"},
       {"no id", {"queue", "show"}, "ID"},
       {"no language", {"reports", "template"}, "LANGUAGE"},
+      {"a case and a client", {"explain", "4F7KQ2", "--client", "::1"}, "--client"},
+      {"a name for a case", {"explain", "4F7KQ2", "--helo", "h"}, "--helo"},
+      {"unknown command of ledger", {"ledger", "shwo"}, "did you mean \"show\"?"},
+      {"no list without end", {"ledger", "list", "--limit", "0"}, "--limit"},
       {"two ids", {"queue", "show", "A", "B"}, "B"},
       {"no file", {"run", "--config"}, "--config"},
       {"two spools", {"queue", "fsck", "--spool", "/s", "--config", "p"}, "--spool"},

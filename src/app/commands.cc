@@ -12,7 +12,9 @@
 #include "app/explain.h"
 #include "app/flow_commands.h"
 #include "app/fsck_command.h"
+#include "app/impact_command.h"
 #include "app/lab_commands.h"
+#include "app/ledger_commands.h"
 #include "app/queue_commands.h"
 #include "app/replay.h"
 #include "app/report_commands.h"
@@ -68,7 +70,7 @@ ExitCode run_or_check(const Arguments& arguments) {
   return arguments.check_only ? check(arguments) : run(arguments);
 }
 
-constexpr std::array<Command, 30> table{{
+constexpr std::array<Command, 33> table{{
     {"run",
      "Run the server until SIGTERM; SIGHUP reloads the configuration",
      "  postern run\n  postern run --config ./postern.toml\n",
@@ -204,11 +206,28 @@ constexpr std::array<Command, 30> table{{
      {.json = true, .scenario = true, .profiles_file = true, .lab_run = true},
      lab_run},
     {"explain",
-     "Check a client now: the lookups, what it would read, who reports to whom, what to mend",
-     "  postern explain --client 192.0.2.7 --helo mail.example.com\n"
-     "  postern explain --client 192.0.2.7 --from ann@example.com --mail\n",
+     "Tell of a case, or check a client now: the lookups, what it read, who reports to whom, what "
+     "to mend",
+     "  postern explain 4F7KQ2\n  postern explain 4F7KQ2 --mail\n"
+     "  postern explain --client 192.0.2.7 --helo mail.example.com\n",
      {.config = true, .json = true, .explain = true},
      explain},
+    {"ledger list",
+     "List mail that was refused for its client's name, the newest first, and what became of it",
+     "  postern ledger list --outcome given_up --since 2d\n"
+     "  postern ledger list --sender @example.com --json\n",
+     {.config = true, .json = true, .ledger_list = true},
+     ledger_list},
+    {"ledger show",
+     "Show all attempts of one, who its server seems to be, and what is to come",
+     "  postern ledger show 17\n  postern ledger show 4F7KQ2\n",
+     {.config = true, .json = true, .ledger_id = true},
+     ledger_show},
+    {"impact",
+     "Tell from what was recorded what the option would refuse, and whose mail is likely wanted",
+     "  postern impact --since 7d\n",
+     {.config = true, .json = true, .impact = true},
+     impact},
     {"replay",
      "Tell from another server's mail logs what the option would do to that mail",
      "  postern replay /var/log/mail.log*\n"

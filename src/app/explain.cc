@@ -1,26 +1,34 @@
 #include "app/explain.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
+#include <optional>
+
+#include <boost/json/serialize.hpp>
 
 #include "app/configuration.h"
-#include "app/configured_resolver.h"
-#include "app/options.h"
+#include "app/explain_case.h"
+#include "app/explain_client.h"
+#include "app/ledger_commands.h"
 #include "base/text.h"
 #include "io/real/shard.h"
+#include "ledger/case_id.h"
 #include "mail/address.h"
-#include "settings/diagnostic.h"
 
 namespace postern::app {
 namespace {
 
-constexpr Duration slack = std::chrono::seconds(5);
-/// Of the servers that the client may be, how many are told of.
-constexpr std::size_t upstreams_told_max = 3;
-
 void print_error(std::string_view text) {
   fmt::print(stderr, "postern explain: {}\n", text);
+}
+
+ExitCode fail_with(const Error& error) {
+  print_error(error.what);
+  return ExitCode::failed;
+}
+
+void print_out(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
 bool take_address(std::string_view option, const std::string& given, std::string& into) {
@@ -50,99 +58,83 @@ std::optional<Explanation> asked_about(const Arguments::Explain& asked) {
   return explanation;
 }
 
-/// The profile that was asked for, or those that fit a server with this name best.
-bool take_upstreams(const std::string& profile, Explanation& explanation) {
-  const upstream::Profiles& known = upstream::shipped_profiles_read();
-  if (profile.empty()) {
-    explanation.upstreams =
-        upstream::recognize({.attempts = {explanation.now}, .helo = explanation.helo}, known);
-    explanation.upstreams.resize(std::min(explanation.upstreams.size(), upstreams_told_max));
-    return true;
+ExitCode explain_client(const Arguments& arguments, io::RealShard& shard,
+                        const Configuration& configuration) {
+  auto asked = asked_about(arguments.explain);
+  if (!asked) return ExitCode::wrong_usage;
+  asked->first_attempt = asked->last_attempt = shard.world().clock.wall_now();
+  asked->hostname = configuration.server.hostname;
+  asked->postmaster = configuration.server.postmaster;
+  auto upstreams = upstreams_of(arguments.explain.profile,
+                                {.attempts = {asked->first_attempt}, .helo = asked->helo});
+  if (!upstreams) {
+    print_error(upstreams.error().what);
+    return ExitCode::wrong_usage;
   }
-  const upstream::Profile* found = known.find(profile);
-  if (found == nullptr) {
-    const std::vector<std::string> names = known.names();
-    const std::string_view meant = settings::nearest(profile, names);
-    print_error(fmt::format("there is no profile {}; {}", printable(profile),
-                            meant.empty() ? "`postern lab profiles` lists them"
-                                          : fmt::format("did you mean {}?", meant)));
-    return false;
+  asked->upstreams = std::move(*upstreams);
+  const auto client = check_client(shard, configuration, std::move(*asked));
+  if (!client) return fail_with(client.error());
+  if (arguments.explain.letter && client->told.reply.empty()) {
+    print_error("this client is accepted: there is nothing to write to anybody about");
+    return ExitCode::failed;
   }
-  explanation.upstreams = {{.profile = found, .probability = 1}};
-  return true;
+  print_out(arguments.explain.letter ? client_letter(*client)
+            : arguments.json         ? boost::json::serialize(client_json(*client)) + "\n"
+                                     : client_text(*client));
+  return ExitCode::ok;
 }
 
-void take_verdict(const policy::UnknownIpVerdict& verdict, Explanation& explanation) {
-  explanation.state = verdict.state;
-  explanation.action = verdict.action;
-  explanation.skipped_because = verdict.skipped_because;
-  explanation.iprev = *verdict.iprev;
-  explanation.reply = verdict.reply;
-  explanation.remedy = policy::remedy_for(verdict.state, *verdict.iprev, explanation.helo);
-}
-
-std::string domain_of(const std::string& address) {
-  const auto mailbox = mail::parse_mailbox(address);
-  return mailbox ? mail::normalize_domain(mailbox->domain) : std::string();
-}
-
-io::Task<> check(policy::UnknownIpCheck& check, dns::Resolver& resolver, Explanation& explanation) {
-  const auto pending = check.start(explanation.client);
-  const policy::UnknownIpVerdict& verdict = *co_await pending->verdict();
-  take_verdict(verdict, explanation);
-  if (auto other = check.override_for(verdict, domain_of(explanation.sender),
-                                      domain_of(explanation.recipient))) {
-    explanation.override_name = std::move(other->name);
-    explanation.action = other->action;
-    explanation.reply = std::move(other->reply);
+ExitCode explain_case(const Arguments& arguments, io::RealShard& shard,
+                      const Configuration& configuration) {
+  const std::string& typed = arguments.explain.case_id;
+  if (ledger::case_ids_meant(typed).empty()) {
+    print_error(IpAddress::parse(typed)
+                    ? fmt::format("{0} is an address; write --client {0}", typed)
+                    : fmt::format("{} is no case; it stands at the end of the reply: (case 4F7KQ2)",
+                                  printable(typed, 40)));
+    return ExitCode::wrong_usage;
   }
-  resolver.stop();
-  co_await check.stop();
-}
-
-Result<> look_at(io::RealShard& shard, const Configuration& configuration,
-                 Explanation& explanation) {
-  TRY(const auto resolver, ConfiguredResolver::create(shard.world(), configuration.dns));
-  policy::UnknownIpOptions options = unknown_ip_options(configuration.unknown_ip);
-  explanation.mode = options.mode;
-  // What it would do, also while it is off.
-  options.mode = policy::UnknownIpMode::enforce;
-  policy::UnknownIpCheck unknown_ip(shard.world(), resolver->resolver(), options);
-  if (!shard.run_task(check(unknown_ip, resolver->resolver(), explanation),
-                      options.deadline + slack))
-    return our_failure(Cause::timed_out, "the lookups did not end in their deadline");
-  return {};
+  auto archive = open_ledger(configuration);
+  if (!archive) return fail_with(archive.error());
+  auto found = find_case(*archive, typed);
+  if (!found) return fail_with(found.error());
+  if (found->empty()) {
+    print_error(fmt::format("there is no case {} in {}; the log may name it still",
+                            printable(typed, 40), ledger_path(configuration)));
+    return ExitCode::failed;
+  }
+  auto recorded = recorded_case(*archive, std::move(*found), shard.world().clock.wall_now(),
+                                arguments.explain.profile);
+  if (!recorded) {
+    print_error(recorded.error().what);
+    return recorded.error().cause == Cause::not_found ? ExitCode::wrong_usage : ExitCode::failed;
+  }
+  recorded->told.hostname = configuration.server.hostname;
+  recorded->told.postmaster = configuration.server.postmaster;
+  if (arguments.explain.now) {
+    auto today = check_client(shard, configuration, recorded->told);
+    if (!today) return fail_with(today.error());
+    recorded->today = std::move(*today);
+  }
+  print_out(arguments.explain.letter ? case_letter(*recorded)
+            : arguments.json         ? boost::json::serialize(case_json(*recorded)) + "\n"
+                                     : case_text(*recorded));
+  return ExitCode::ok;
 }
 
 }  // namespace
 
 ExitCode explain(const Arguments& arguments) {
-  auto explanation = asked_about(arguments.explain);
-  if (!explanation) return ExitCode::wrong_usage;
+  if (arguments.explain.case_id.empty() && arguments.explain.client.empty()) {
+    print_error("which case, or which --client? (postern explain --help)");
+    return ExitCode::wrong_usage;
+  }
   const auto configuration = configuration_or_defaults(arguments.config, Arguments{}.config);
   if (!configuration) return ExitCode::failed;
   const auto shard = io::RealShard::create({.directory = "/"});
-  if (!shard) {
-    print_error(shard.error().what);
-    return ExitCode::failed;
-  }
-  explanation->now = (*shard)->world().clock.wall_now();
-  explanation->hostname = configuration->server.hostname;
-  explanation->postmaster = configuration->server.postmaster;
-  if (!take_upstreams(arguments.explain.profile, *explanation)) return ExitCode::wrong_usage;
-  if (const auto looked = look_at(**shard, *configuration, *explanation); !looked) {
-    print_error(looked.error().what);
-    return ExitCode::failed;
-  }
-  if (arguments.explain.letter && explanation->reply.empty()) {
-    print_error("this client is accepted: there is nothing to write to anybody about");
-    return ExitCode::failed;
-  }
-  const std::string text = arguments.explain.letter ? explanation_letter(*explanation)
-                           : arguments.json         ? explanation_json(*explanation) + "\n"
-                                                    : explanation_text(*explanation);
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  return ExitCode::ok;
+  if (!shard) return fail_with(shard.error());
+  return arguments.explain.case_id.empty() ? explain_client(arguments, **shard, *configuration)
+                                           : explain_case(arguments, **shard, *configuration);
 }
 
 }  // namespace postern::app

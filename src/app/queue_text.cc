@@ -5,6 +5,7 @@
 #include <boost/json/value.hpp>
 
 #include "app/queue_commands.h"
+#include "app/time_text.h"
 #include "base/text.h"
 
 namespace postern::app {
@@ -44,11 +45,6 @@ std::optional<WallTime> parse_time(std::string_view text) {
                   milliseconds(ms));
 }
 
-/// Whole seconds: nobody reads the rest.
-std::string rounded(Duration duration) {
-  return format_duration(std::chrono::floor<std::chrono::seconds>(duration));
-}
-
 std::string sender_of(const object& message) {
   const std::string path = text_of(message, "reverse_path");
   return path.empty() ? "<> (a report)" : path;
@@ -59,13 +55,13 @@ std::string sender_of(const object& message) {
 std::string time_until(std::string_view time, WallTime now) {
   const auto at = parse_time(time);
   if (!at) return std::string(time);
-  return *at - now < std::chrono::seconds(1) ? "now" : "in " + rounded(*at - now);
+  return time_until(*at, now);
 }
 
 std::string time_since(std::string_view time, WallTime now) {
   const auto at = parse_time(time);
   if (!at) return std::string(time);
-  return now - *at < std::chrono::seconds(1) ? "now" : rounded(now - *at) + " ago";
+  return time_since(*at, now);
 }
 
 std::string queue_table_head() {

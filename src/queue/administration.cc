@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "mail/address_pattern.h"
 #include "queue/core.h"
 
 namespace postern::queue {
@@ -33,10 +34,7 @@ RecipientState wanted_state(Box box) {
 }  // namespace
 
 bool matches_address(std::string_view pattern, std::string_view address) {
-  if (pattern == "<>") return address.empty();
-  if (!pattern.starts_with('@')) return equal_ignoring_case(pattern, address);
-  const std::size_t at = address.rfind('@');
-  return at != std::string_view::npos && equal_ignoring_case(pattern, address.substr(at));
+  return mail::matches_pattern(pattern, address);
 }
 
 bool matches(const QueuedMessage& message, Box box, const Selection& selection, WallTime now) {

@@ -85,13 +85,16 @@ def explain_client(case):
         check(words in text, f"the letter has: {words}\n{text}")
     status, text, errors = explain(case, "--client", "192.0.2.8", mode="observe")
     for words in ["Mode: observe, so that the client is accepted", "reports at once, since 550 is final",
-                  'exempt_networks = ["192.0.2.8"]']:
+                  '[[unknown_ip.override]]\n    network = "192.0.2.8"\n    action = "accept"']:
         check(words in text, f"the text has: {words}\n{text}")
 
 
 @suite.case("explain-mistakes", "postern explain says what is wrong with what it was given")
 def explain_mistakes(case):
-    for words, told in [(["--client", "x"], "write 192.0.2.7"), ([], "--client"),
+    for words, told in [(["--client", "x"], "write 192.0.2.7"), ([], "which case, or which --client?"),
+                        (["192.0.2.7"], "write --client 192.0.2.7"), (["no-case"], "(case 4F7KQ2)"),
+                        (["4F7KQ2", "--client", "192.0.2.7"], "--client"), (["4F7KQ2", "--helo", "h"], "--helo"),
+                        (["--client", "192.0.2.7", "--now"], "--now"),
                         (["--client", "192.0.2.7", "--from", "x y"], "--from"),
                         (["--client", "192.0.2.7", "--profile", "exchang"], "did you mean exchange?")]:
         status, output, errors = explain(case, *words)

@@ -1,0 +1,52 @@
+#include "app/explain_client.h"
+
+#include "app/configured_resolver.h"
+#include "app/options.h"
+
+namespace postern::app {
+namespace {
+
+constexpr Duration slack = std::chrono::seconds(5);
+
+void take_verdict(const policy::UnknownIpVerdict& verdict, CheckedClient& client) {
+  client.skipped_because = verdict.skipped_because;
+  Explanation& told = client.told;
+  told.state = verdict.state;
+  told.action = verdict.action;
+  told.iprev = *verdict.iprev;
+  told.reply = verdict.reply;
+  told.remedy = policy::remedy_for(verdict.state, *verdict.iprev, told.helo);
+}
+
+io::Task<> check(policy::UnknownIpCheck& check, dns::Resolver& resolver, CheckedClient& client) {
+  const auto pending = check.start(client.told.client);
+  const policy::UnknownIpVerdict& verdict = *co_await pending->verdict();
+  take_verdict(verdict, client);
+  if (auto other = check.override_for(verdict, domain_of(client.told.sender),
+                                      domain_of(client.told.recipient))) {
+    client.override_name = std::move(other->name);
+    client.told.action = other->action;
+    client.told.reply = std::move(other->reply);
+  }
+  resolver.stop();
+  co_await check.stop();
+}
+
+}  // namespace
+
+Result<CheckedClient> check_client(io::RealShard& shard, const Configuration& configuration,
+                                   Explanation asked) {
+  CheckedClient client;
+  client.told = std::move(asked);
+  client.mode = configuration.unknown_ip.mode;
+  TRY(const auto resolver, ConfiguredResolver::create(shard.world(), configuration.dns));
+  policy::UnknownIpOptions options = unknown_ip_options(configuration.unknown_ip);
+  // What it would do, also while it is off.
+  options.mode = policy::UnknownIpMode::enforce;
+  policy::UnknownIpCheck unknown_ip(shard.world(), resolver->resolver(), options);
+  if (!shard.run_task(check(unknown_ip, resolver->resolver(), client), options.deadline + slack))
+    return our_failure(Cause::timed_out, "the lookups did not end in their deadline");
+  return client;
+}
+
+}  // namespace postern::app

@@ -1,0 +1,116 @@
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+
+#include "app/exemption.h"
+#include "app/explain_client.h"
+#include "base/text.h"
+#include "ledger/lookups_json.h"
+
+namespace postern::app {
+namespace {
+
+using boost::json::object;
+using policy::UnknownIpMode;
+using policy::UnknownIpState;
+
+std::string seconds_text(Duration duration) {
+  return fmt::format("{:.3f} s", std::chrono::duration<double>(duration).count());
+}
+
+std::string rule_text(const CheckedClient& client) {
+  const UnknownIpState state = client.told.state;
+  std::string text = fmt::format("State: {}", policy::state_name(state));
+  if (state == UnknownIpState::skipped) text += fmt::format(": {}", client.skipped_because);
+  text += fmt::format("\nAction: {}", policy::action_name(client.told.action));
+  if (!client.override_name.empty())
+    text += fmt::format(" ([[unknown_ip.override]] {})", printable(client.override_name));
+  else if (state != UnknownIpState::skipped && state != UnknownIpState::pass)
+    text += fmt::format(" ([unknown_ip.actions] {})", policy::state_name(state));
+  text += "\n";
+  switch (client.mode) {
+    case UnknownIpMode::off:
+      text +=
+          "Mode: off, so that nothing is looked up or refused; this is what enforce would do.\n";
+      break;
+    case UnknownIpMode::observe:
+      text += "Mode: observe, so that the client is accepted and this is only recorded.\n";
+      break;
+    case UnknownIpMode::enforce:
+      text += "Mode: enforce.\n";
+      break;
+  }
+  return text;
+}
+
+std::string_view mode_name(UnknownIpMode mode) {
+  switch (mode) {
+    case UnknownIpMode::off:
+      return "off";
+    case UnknownIpMode::observe:
+      return "observe";
+    case UnknownIpMode::enforce:
+      return "enforce";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string client_text(const CheckedClient& client) {
+  const Explanation& told = client.told;
+  std::string text =
+      fmt::format("Client {}{}\n\n", told.client.text(),
+                  told.helo.empty() ? std::string() : ", HELO " + printable(told.helo));
+  if (told.state != UnknownIpState::skipped)
+    text +=
+        fmt::format("Lookups ({}):\n{}\n", seconds_text(told.iprev.took), lookups_text(told.iprev));
+  text += rule_text(client);
+  if (told.reply.empty()) return text + "\nIts mail is accepted.\n";
+  text +=
+      fmt::format("\nIt reads at RCPT, where the case is another each time:\n    {}\n", told.reply);
+  text +=
+      "\nThe sender's own server reports that the mail was not delivered; Postern never took it. "
+      "If it is\n";
+  text += servers_text(told) + report_text(told) + remedy_text(told.remedy);
+  return text + "\nTo exempt it, in the configuration:\n\n" +
+         indented(exemption(told.client, {}, cause_of(told.state, told.iprev)));
+}
+
+object client_json(const CheckedClient& client) {
+  const Explanation& told = client.told;
+  object out{{"client", told.client.text()},
+             {"helo", printable(told.helo)},
+             {"from", printable(told.sender)},
+             {"to", printable(told.recipient)},
+             {"mode", mode_name(client.mode)},
+             {"state", policy::state_name(told.state)},
+             {"action", policy::action_name(told.action)},
+             {"override", printable(client.override_name)},
+             {"refused", !told.reply.empty()}};
+  if (told.state == UnknownIpState::skipped) {
+    out["skipped_because"] = client.skipped_because;
+    return out;
+  }
+  for (auto& member : ledger::lookups_json(told.iprev)) out.insert(std::move(member));
+  if (told.reply.empty()) return out;
+  out["reply"] = told.reply;
+  out["upstreams"] = upstreams_json(told);
+  out["publish"] = strings_json(told.remedy.records);
+  out["advice"] = strings_json(told.remedy.advice);
+  out["exempt"] = exemption(told.client, {}, cause_of(told.state, told.iprev));
+  return out;
+}
+
+std::string client_letter(const CheckedClient& client) {
+  const Explanation& told = client.told;
+  return letter(told,
+                fmt::format("Your mail server with the address {}{} sends mail to us, from {} "
+                            "for instance.\n",
+                            told.client.text(),
+                            told.helo.empty() ? std::string()
+                                              : " (it calls itself " + printable(told.helo) + ")",
+                            told.sender));
+}
+
+}  // namespace postern::app

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include <boost/json/object.hpp>
+
+#include "app/command_line.h"
+#include "ledger/impact.h"
+
+namespace postern::app {
+
+/// `postern impact`: what the option would refuse, or has refused, of the mail that was recorded.
+ExitCode impact(const Arguments& arguments);
+
+/// What the impact is shown with.
+struct ImpactReport {
+  ledger::Impact impact;
+  ledger::RecordedMail::Counts counts;
+  std::uint64_t senders = 0;  ///< different ones
+  std::uint64_t recipients = 0;
+  WallTime since;
+  std::size_t clients_shown_max = 20;
+};
+// Pure.
+std::string recorded_impact_text(const ImpactReport& report);
+boost::json::object recorded_impact_json(const ImpactReport& report);
+
+}  // namespace postern::app

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include "ledger/archive.h"
+
+namespace postern::app {
+
+// How deferrals look, to people and to programs. Pure, but for shown_deferral, which reads; what
+// peers wrote is made printable.
+/// What it has come to and what is to come, a few lines.
+std::string outcome_text(const ledger::Deferral& deferral, const ledger::Assessment& assessment,
+                         WallTime now);
+boost::json::object deferral_json(std::int64_t id, const ledger::Deferral& deferral,
+                                  const ledger::Assessment& assessment);
+
+boost::json::object listed_json(const ledger::ListedDeferral& listed);
+std::string deferral_table_head();
+std::string deferral_table_row(const ledger::ListedDeferral& listed, WallTime now);
+
+/// One deferral with everything that is kept of it.
+struct ShownDeferral {
+  ledger::RecordedDeferral recorded;
+  /// Those of its attempts whose refusal is still kept, in the order of their time.
+  std::vector<ledger::RecordedRefusal> refusals;
+  std::vector<upstream::Candidate> upstreams;  ///< who its server may be
+  ledger::Assessment assessment;
+  WallTime now;
+};
+Result<ShownDeferral> shown_deferral(ledger::Archive& archive, ledger::RecordedDeferral recorded,
+                                     WallTime now);
+std::string shown_text(const ShownDeferral& shown);
+boost::json::object shown_json(const ShownDeferral& shown);
+
+}  // namespace postern::app

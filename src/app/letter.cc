@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+
+#include "app/explanation.h"
+#include "base/text.h"
+#include "dns/name.h"
+
+namespace postern::app {
+namespace {
+
+using policy::UnknownIpState;
+
+/// Who looks after the server that sends this mail. A sender is a stranger's text, and reaches a
+/// header field only when it is an address.
+std::string postmaster_of(const Explanation& explanation) {
+  std::string domain = domain_of(explanation.sender);
+  if (domain.empty() && dns::is_host_name(to_lower(explanation.helo)))
+    domain = to_lower(explanation.helo);
+  return "postmaster@" + (domain.empty() ? explanation.client.literal() : domain);
+}
+
+std::string subject(const Explanation& explanation) {
+  const std::string client = explanation.client.text();
+  switch (explanation.state) {
+    case UnknownIpState::temp_error:
+      return fmt::format("The reverse name of your mail server {} cannot be looked up", client);
+    case UnknownIpState::pass:
+    case UnknownIpState::skipped:
+      return fmt::format("We do not accept mail from your mail server {}", client);
+    default:
+      return fmt::format("Your mail server {} has no confirmed reverse name", client);
+  }
+}
+
+std::string_view reason(UnknownIpState state) {
+  switch (state) {
+    case UnknownIpState::temp_error:
+      return "since the DNS did not tell us the reverse name of its address.";
+    case UnknownIpState::pass:
+    case UnknownIpState::skipped:
+      return "by a rule of ours for this server.";
+    default:
+      return "since its address has no reverse name in the DNS that leads back to it.";
+  }
+}
+
+}  // namespace
+
+std::string letter(const Explanation& explanation, std::string_view occasion) {
+  std::string text = fmt::format(
+      "From: {}\nTo: {}\nSubject: {}\n\n{}We answered it\n\n    {}\n\n{} {}\n",
+      explanation.postmaster.empty() ? "postmaster" : explanation.postmaster,
+      postmaster_of(explanation), subject(explanation), occasion, printable(explanation.reply, 512),
+      reason(explanation.state),
+      refused_for_good(explanation)
+          ? "Your server reports to its\nusers that the mail was not delivered."
+          : "Your server keeps\nthe mail and tries again for some time; then it reports to its "
+            "users that the mail was\nnot delivered.");
+  const policy::Remedy& remedy = explanation.remedy;
+  if (!remedy.records.empty()) {
+    text += "\nThese records in the DNS mend it:\n\n";
+    for (const std::string& record : remedy.records) text += "    " + record + "\n";
+  }
+  if (!remedy.advice.empty()) text += "\n";
+  for (const std::string& advice : remedy.advice) text += advice + "\n";
+  return text + fmt::format("\nWhat we found:\n\n{}", indented(lookups_text(explanation.iprev)));
+}
+
+}  // namespace postern::app

@@ -1,0 +1,435 @@
+#include "ledger/archive.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+#include <limits>
+#include <set>
+
+#include "base/text.h"
+#include "ledger/lookups_json.h"
+#include "ledger/schema.h"
+#include "mail/address_pattern.h"
+
+namespace postern::ledger {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+/// Rows with one case id that are this far apart are different cases: no session lasts as long.
+constexpr Duration case_lasts_max = 24h;
+constexpr milliseconds latency_max = 1h;
+/// How far a wall clock may have been set back without hiding deferrals that began later.
+constexpr Duration clock_slack = 1h;
+/// Nobody who keeps mail is silent for longer.
+constexpr Duration retrying_silence_max = 10 * 24h;
+/// Of rows with the same millisecond, how many are looked through for one attempt.
+constexpr int same_time_rows_max = 10'000;
+
+constexpr std::string_view refusal_columns =
+    "refusals.id, time, case_id, refusals.client, helo, sender, recipient, refusals.state, action, "
+    "effect, reply, rule, latency, deferral, taken, lookups";
+constexpr std::string_view with_evidence =
+    "refusals LEFT JOIN evidence ON evidence.id = refusals.evidence";
+
+/// Unknown numbers are refusals.
+Effect stored_effect(std::int64_t stored) {
+  return stored == 1 ? Effect::would_refuse : stored == 2 ? Effect::excused : Effect::refused;
+}
+
+/// What was looked up, and when; evidence that is missing or damaged leaves both out.
+void take_evidence(const Statement& row, RecordedRefusal& recorded) {
+  Refusal& refusal = recorded.refusal;
+  auto lookups = row.is_null(14) ? std::nullopt : read_lookups(row.text(15), refusal.client);
+  if (lookups) {
+    recorded.looked_up = row.time(14);
+  } else {
+    lookups.emplace();
+    lookups->address = refusal.client;
+  }
+  refusal.lookups = std::make_shared<const auth::Iprev>(std::move(*lookups));
+}
+
+RecordedRefusal read_refusal(const Statement& row) {
+  RecordedRefusal recorded;
+  recorded.id = row.integer(0);
+  Refusal& refusal = recorded.refusal;
+  refusal.time = row.time(1);
+  refusal.case_id = row.text(2);
+  refusal.client = row.address(3);
+  refusal.helo = row.text(4);
+  refusal.sender = row.text(5);
+  refusal.recipient = row.text(6);
+  refusal.state = row.text(7);
+  refusal.action = row.text(8);
+  refusal.effect = stored_effect(row.integer(9));
+  refusal.reply = row.text(10);
+  refusal.rule = row.text(11);
+  refusal.latency = std::clamp(milliseconds(row.integer(12)), 0ms, latency_max);
+  if (!row.is_null(13)) recorded.deferral = row.integer(13);
+  take_evidence(row, recorded);
+  return recorded;
+}
+
+/// What the filter wants of a row's own columns, before anything is made of it.
+class RowFilter {
+ public:
+  RowFilter(const DeferralFilter& wanted, WallTime now)
+      : wanted_(wanted), retrying_since_(now - retrying_silence_max) {}
+
+  [[nodiscard]] bool matches(const Statement& row) const {
+    return possible_outcome(row) && matches_address(wanted_.sender, row.text(1)) &&
+           matches_address(wanted_.recipient, row.text(2)) && matches_client(row.blob(8)) &&
+           (!wanted_.since || row.time(4) >= *wanted_.since);
+  }
+
+ private:
+  /// What can be told without an assessment, which costs more.
+  [[nodiscard]] bool possible_outcome(const Statement& row) const {
+    if (!wanted_.outcome) return true;
+    const bool accepted = !row.is_null(9);
+    if (*wanted_.outcome == Outcome::recovered || accepted)
+      return accepted && *wanted_.outcome == Outcome::recovered;
+    if (*wanted_.outcome == Outcome::retrying) return row.time(5) >= retrying_since_;
+    return (row.integer(6) == 1) == (*wanted_.outcome == Outcome::never_retried);
+  }
+  [[nodiscard]] static bool matches_address(const std::string& pattern, std::string_view address) {
+    return pattern.empty() || mail::matches_pattern(pattern, address);
+  }
+  [[nodiscard]] bool matches_client(std::string_view addresses) const {
+    if (!wanted_.client) return true;
+    return std::ranges::any_of(
+        read_addresses(addresses, Deferral::addresses_kept),
+        [this](const IpAddress& address) { return wanted_.client->contains(address); });
+  }
+
+  const DeferralFilter& wanted_;
+  WallTime retrying_since_;  ///< none is whose last attempt is older
+};
+
+/// The error that tells an operator what to do about the file.
+Error about_file(const std::string& path, Error error) {
+  switch (error.cause) {
+    case Cause::damaged:
+      error.what = fmt::format(
+          "{} is damaged ({}); mail is not concerned. The server moves it "
+          "aside when it finds out, and begins a new one",
+          path, error.what);
+      break;
+    case Cause::in_use:
+      error.what = fmt::format("{} is locked by somebody; try again", path);
+      break;
+    case Cause::other:
+      error.what = fmt::format("{}: {}", path, error.what);
+      break;
+    default:
+      // It is there, so that a file that cannot be opened is one that may not be.
+      error.what = fmt::format("{} cannot be read ({}); run this as root or as the server's user",
+                               path, error.what);
+  }
+  return error;
+}
+
+std::optional<Error> absence(const std::string& path) {
+  std::error_code wrong;
+  const auto status = std::filesystem::status(path, wrong);
+  if (status.type() == std::filesystem::file_type::not_found)
+    return Error{
+        Persistence::permanent, Blame::operator_, Cause::not_found,
+        fmt::format("there is no ledger at {}. A server writes one from its start on, unless "
+                    "[ledger] enabled = false; is this the configuration that it runs with? "
+                    "(--config FILE)",
+                    path)};
+  if (wrong)
+    return about_file(
+        path, {Persistence::permanent, Blame::operator_, Cause::no_permission, wrong.message()});
+  return std::nullopt;
+}
+
+/// The servers with a confirmed name in a sender's domain, for the domains that are asked about.
+class KnownDomains {
+ public:
+  void ask_about(RecordedClient& client) {
+    for (const std::string& sender : client.seen.senders) {
+      const std::size_t at = sender.rfind('@');
+      if (at != std::string::npos) asked_[to_lower(sender.substr(at + 1))].push_back(&client);
+    }
+  }
+  void add(std::string_view confirmed_name) {
+    for (std::string_view domain = confirmed_name; domain.contains('.');
+         domain.remove_prefix(domain.find('.') + 1))
+      if (const auto asked = asked_.find(std::string(domain)); asked != asked_.end())
+        for (RecordedClient* client : asked->second) {
+          if (confirmed_name == client->seen.name) continue;
+          client->known_domain = domain;
+          client->known_server = confirmed_name;
+        }
+  }
+
+ private:
+  std::unordered_map<std::string, std::vector<RecordedClient*>> asked_;
+};
+
+}  // namespace
+
+struct Archive::Opened {
+  std::string path;
+  Database database;
+
+  // As the Database's, with errors that name the file and tell what to do.
+  Result<Statement> prepare(const std::string& sql) {
+    auto statement = database.prepare(sql);
+    if (!statement) return fail(about_file(path, statement.error()));
+    return statement;
+  }
+  Result<bool> step(Statement& statement) const {
+    auto row = statement.step();
+    if (!row) return fail(about_file(path, row.error()));
+    return row;
+  }
+
+  /// The first refusal of this time or later; ids ascend with time. One beyond the last: none.
+  Result<std::int64_t> first_at(WallTime time);
+  /// The refusal of a deferral at this time, when it is still kept.
+  Result<std::optional<RecordedRefusal>> refusal_at(std::int64_t deferral, WallTime time);
+  /// The deferrals that were once refused in this state.
+  Result<std::set<std::int64_t>> refused_in(const std::string& state);
+  Result<> add_last_refusal(ListedDeferral& listed);
+  // Parts of mail_since().
+  Result<> add_refusals(WallTime since, RecordedMail& mail);
+  Result<> add_deferrals(WallTime since, RecordedMail& mail);
+  Result<> add_clients(RecordedMail& mail, const CauseText& cause);
+  Result<> add_known_domains(RecordedMail& mail);
+};
+
+Result<std::int64_t> Archive::Opened::first_at(WallTime time) {
+  // Both in one statement would read the whole table.
+  TRY(Statement lowest, prepare("SELECT min(id) FROM refusals"));
+  TRY(Statement highest, prepare("SELECT max(id) FROM refusals"));
+  TRY_VOID(step(lowest));
+  TRY_VOID(step(highest));
+  if (lowest.is_null(0)) return 0;
+  std::int64_t low = lowest.integer(0);
+  std::int64_t high = highest.integer(0) + 1;
+  TRY(Statement from, prepare("SELECT id, time FROM refusals WHERE id >= ?1 ORDER BY id LIMIT 1"));
+  while (low < high) {
+    const std::int64_t middle = low + (high - low) / 2;
+    TRY(const bool there, step(from.bind(middle)));
+    if (there && from.time(1) < time)
+      low = from.integer(0) + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+Result<std::optional<RecordedRefusal>> Archive::Opened::refusal_at(std::int64_t deferral,
+                                                                   WallTime time) {
+  TRY(const std::int64_t first, first_at(time));
+  TRY(Statement from,
+      prepare(fmt::format("SELECT {} FROM {} WHERE refusals.id >= ?1 ORDER BY refusals.id LIMIT {}",
+                          refusal_columns, with_evidence, same_time_rows_max)));
+  from.bind(first);
+  while (true) {
+    TRY(const bool there, step(from));
+    if (!there || from.time(1) > time) return std::nullopt;
+    if (!from.is_null(13) && from.integer(13) == deferral) return read_refusal(from);
+  }
+}
+
+Result<std::set<std::int64_t>> Archive::Opened::refused_in(const std::string& state) {
+  TRY(Statement refused,
+      prepare("SELECT deferral FROM refusals WHERE state = ?1 AND deferral IS NOT NULL"));
+  refused.bind(state);
+  std::set<std::int64_t> found;
+  while (true) {
+    TRY(const bool there, step(refused));
+    if (!there) return found;
+    found.insert(found.end(), refused.integer(0));
+  }
+}
+
+Result<> Archive::Opened::add_last_refusal(ListedDeferral& listed) {
+  TRY(auto last, refusal_at(listed.id, listed.deferral.last_attempt));
+  if (!last) return {};
+  listed.state = std::move(last->refusal.state);
+  listed.case_id = std::move(last->refusal.case_id);
+  return {};
+}
+
+Result<> Archive::Opened::add_refusals(WallTime since, RecordedMail& mail) {
+  TRY(const std::int64_t first, first_at(since));
+  TRY(Statement row,
+      prepare("SELECT time, case_id, client, helo, sender, recipient, state, effect, "
+              "evidence, deferral FROM refusals WHERE id >= ?1 ORDER BY id"));
+  row.bind(first);
+  while (true) {
+    TRY(const bool there, step(row));
+    if (!there) return {};
+    mail.add({.time = row.time(0),
+              .case_id = row.text(1),
+              .client = row.address(2),
+              .helo = row.text(3),
+              .sender = row.text(4),
+              .recipient = row.text(5),
+              .state = row.text(6),
+              .effect = stored_effect(row.integer(7)),
+              .evidence = row.integer(8),
+              .deferral = row.is_null(9) ? std::nullopt : std::optional(row.integer(9))});
+  }
+}
+
+Result<> Archive::Opened::add_deferrals(WallTime since, RecordedMail& mail) {
+  TRY(Statement row, prepare(fmt::format("SELECT {} FROM deferrals WHERE last >= ?1 ORDER BY id",
+                                         deferral_columns)));
+  row.bind(since);
+  while (true) {
+    TRY(const bool there, step(row));
+    if (!there) return {};
+    if (auto recorded = read_deferral(row)) mail.add(std::move(recorded->deferral));
+  }
+}
+
+Result<> Archive::Opened::add_clients(RecordedMail& mail, const CauseText& cause) {
+  TRY(Statement lookups, prepare("SELECT lookups FROM evidence WHERE id = ?1"));
+  TRY(Statement known, prepare("SELECT name, last_confirmed, accepted, would_refuse FROM clients "
+                               "WHERE address = ?1"));
+  for (auto& [address, client] : mail.clients()) {
+    TRY(const bool kept, step(lookups.bind(client.evidence)));
+    const auto iprev = kept ? read_lookups(lookups.text(0), address) : std::nullopt;
+    client.finding.cause =
+        iprev ? cause(client.finding.state, *iprev) : std::string("its lookups are not kept");
+    TRY(const bool seen, step(known.bind(address)));
+    if (!seen) continue;
+    client.seen.name = known.text(0);
+    if (!known.is_null(1)) client.confirmed = known.time(1);
+    const std::int64_t otherwise = known.integer(2) - std::min(known.integer(2), known.integer(3));
+    client.accepted_otherwise = static_cast<std::uint64_t>(std::max<std::int64_t>(otherwise, 0));
+  }
+  return {};
+}
+
+Result<> Archive::Opened::add_known_domains(RecordedMail& mail) {
+  KnownDomains domains;
+  for (auto& [address, client] : mail.clients()) domains.ask_about(client);
+  TRY(Statement confirmed, prepare("SELECT name FROM clients WHERE name <> '' AND accepted > 0 AND "
+                                   "last_confirmed IS NOT NULL"));
+  while (true) {
+    TRY(const bool there, step(confirmed));
+    if (!there) return {};
+    domains.add(confirmed.text(0));
+  }
+}
+
+Archive::Archive(std::unique_ptr<Opened> opened) : opened_(std::move(opened)) {}
+Archive::Archive(Archive&&) noexcept = default;
+Archive& Archive::operator=(Archive&&) noexcept = default;
+Archive::~Archive() = default;
+
+Result<Archive> Archive::open(const std::string& path) {
+  if (auto absent = absence(path)) return fail(*std::move(absent));
+  const auto about = [&path](Error error) { return fail(about_file(path, std::move(error))); };
+  auto database = Database::open(path, Database::Access::read_only);
+  if (!database) return about(std::move(database).error());
+  const auto version = read_schema_version(*database);
+  if (!version) return about(version.error());
+  if (*version == 0)
+    return operator_failure(Cause::not_found,
+                            fmt::format("{} is empty: nothing was recorded yet", path));
+  if (*version < schema_version)
+    return operator_failure(Cause::other,
+                            fmt::format("{} is of an older Postern; start the server once, which "
+                                        "brings it up to date",
+                                        path));
+  return Archive(std::make_unique<Opened>(path, *std::move(database)));
+}
+
+Result<std::vector<Case>> Archive::find_case(std::string_view case_id) {
+  TRY(Statement rows, opened_->prepare(fmt::format(
+                          "SELECT {} FROM {} WHERE refusals.id IN ({}) ORDER BY refusals.id",
+                          refusal_columns, with_evidence, case_query)));
+  rows.bind(case_id);
+  std::vector<Case> cases;
+  while (true) {
+    TRY(const bool there, opened_->step(rows));
+    if (!there) break;
+    RecordedRefusal next = read_refusal(rows);
+    const RecordedRefusal* before = cases.empty() ? nullptr : &cases.back().recipients.back();
+    const bool same = before != nullptr && before->refusal.client == next.refusal.client &&
+                      next.refusal.time - before->refusal.time < case_lasts_max;
+    if (!same) cases.emplace_back();
+    Case& found = cases.back();
+    if (found.recipients.size() < recipients_max)
+      found.recipients.push_back(std::move(next));
+    else
+      ++found.left_out;
+  }
+  std::ranges::reverse(cases);
+  return cases;
+}
+
+Result<std::optional<RecordedDeferral>> Archive::find_deferral(std::int64_t id) {
+  TRY(Statement row,
+      opened_->prepare(fmt::format("SELECT {} FROM deferrals WHERE id = ?1", deferral_columns)));
+  TRY(const bool there, opened_->step(row.bind(id)));
+  return there ? read_deferral(row) : std::nullopt;
+}
+
+Result<std::vector<RecordedRefusal>> Archive::refusals_of(const RecordedDeferral& deferral) {
+  std::vector<WallTime> times = deferral.deferral.attempts;
+  if (deferral.deferral.last_attempt > times.back())
+    times.push_back(deferral.deferral.last_attempt);
+  std::vector<RecordedRefusal> found;
+  for (const WallTime time : times) {
+    TRY(auto refusal, opened_->refusal_at(deferral.id, time));
+    if (refusal) found.push_back(*std::move(refusal));
+  }
+  return found;
+}
+
+Result<DeferralPage> Archive::deferrals(const DeferralFilter& filter,
+                                        std::optional<std::int64_t> before, std::size_t count,
+                                        WallTime now, const upstream::Profiles& profiles) {
+  DeferralPage page;
+  count = std::clamp<std::size_t>(count, 1, deferrals_max);
+  std::set<std::int64_t> in_state;
+  if (!filter.state.empty()) {
+    TRY(in_state, opened_->refused_in(filter.state));
+  }
+  TRY(Statement row,
+      opened_->prepare(fmt::format("SELECT {} FROM deferrals WHERE id < ?1 ORDER BY id DESC",
+                                   deferral_columns)));
+  row.bind(before.value_or(std::numeric_limits<std::int64_t>::max()));
+  const RowFilter wanted(filter, now);
+  while (page.deferrals.size() < count) {
+    TRY(const bool there, opened_->step(row));
+    // Ids ascend with the beginning.
+    if (!there || (filter.since && row.time(4) < *filter.since - clock_slack)) return page;
+    if (!wanted.matches(row) || (!filter.state.empty() && !in_state.contains(row.integer(0))))
+      continue;
+    auto recorded = read_deferral(row);
+    if (!recorded) continue;
+    Assessment assessment = assess(recorded->deferral, now, profiles);
+    if (filter.outcome && assessment.outcome != *filter.outcome) continue;
+    ListedDeferral& listed = page.deferrals.emplace_back();
+    listed.id = recorded->id;
+    listed.deferral = std::move(recorded->deferral);
+    listed.assessment = assessment;
+    TRY_VOID(opened_->add_last_refusal(listed));
+  }
+  page.before = page.deferrals.back().id;
+  return page;
+}
+
+Result<RecordedMail> Archive::mail_since(WallTime since, WallTime now, const CauseText& cause) {
+  RecordedMail mail;
+  mail.set_end(now);
+  TRY_VOID(opened_->add_refusals(since, mail));
+  TRY_VOID(opened_->add_deferrals(since, mail));
+  TRY_VOID(opened_->add_clients(mail, cause));
+  TRY_VOID(opened_->add_known_domains(mail));
+  return mail;
+}
+
+}  // namespace postern::ledger
