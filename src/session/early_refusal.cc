@@ -8,14 +8,15 @@ namespace postern::session {
 using policy::AnswerAt;
 
 io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
+  if (early_ && early_->step == step) early_.reset();
   if (check_->answer_at() != step) co_return std::nullopt;
   const policy::UnknownIpVerdict& verdict = *co_await check_->verdict();
   note_verdict();
   // What is only observed is recorded at RCPT, for each recipient.
   if (!verdict.enforced) co_return std::nullopt;
   const auto other = override_for(nullptr, verdict);
-  early_action_ = other ? other->action : verdict.action;
-  count_decision(step, verdict, early_action_);
+  const policy::Action action = other ? other->action : verdict.action;
+  count_decision(step, verdict, action);
   const std::string& text = other ? other->reply : verdict.reply;
   const policy::OverrideDecision* override = other ? &*other : nullptr;
   if (text.empty()) {
@@ -28,6 +29,7 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
                                .rule = other->name,
                                .step = step});
     }
+    early_ = {step, action};
     co_return std::nullopt;
   }
   const auto reply =

@@ -264,9 +264,8 @@ std::optional<policy::OverrideDecision> Session::override_for(
 
 bool Session::refused_by_address(const Machine::CheckRcpt& check,
                                  const policy::UnknownIpVerdict& verdict) {
-  // Decided before, and not refused.
-  if (check_->answer_at() != policy::AnswerAt::rcpt && verdict.enforced) {
-    tag_.take(early_action_, {});
+  if (early_) {
+    tag_.take(early_->action, {});
     return false;
   }
   const auto other = override_for(check.mailbox, verdict);

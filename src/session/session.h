@@ -78,6 +78,11 @@ class Session {
     std::string passed;  // content on its way from the filter to the intake
     std::vector<std::string> recipient_addresses;  // for the ledger
   };
+  /// That the client is let in, decided before a recipient was known.
+  struct EarlyDecision {
+    policy::AnswerAt step = policy::AnswerAt::rcpt;
+    policy::Action action = policy::Action::accept;
+  };
 
   io::Task<> wait_before_greeting();
   io::Task<> step(Machine::Action action);
@@ -134,10 +139,10 @@ class Session {
   io::Deadline command_deadline_ = io::Deadline::never();
   std::string sender_;
   SteadyTime began_;
-  Duration verdict_after_{};                              // from the connection on, for the ledger
-  policy::Patience patience_ = policy::Patience::wait;    // of the transaction's recipients
-  policy::Action early_action_ = policy::Action::accept;  // decided before a recipient was known
-  UnknownIpTag tag_;                                      // of the recipients who were accepted
+  Duration verdict_after_{};                            // from the connection on, for the ledger
+  policy::Patience patience_ = policy::Patience::wait;  // of the transaction's recipients
+  std::optional<EarlyDecision> early_;
+  UnknownIpTag tag_;  // of the recipients who were accepted
   std::unique_ptr<Message> message_;
   bool waiting_for_command_ = false;
   bool closed_ = false;
