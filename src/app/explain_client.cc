@@ -28,6 +28,8 @@ io::Task<> check(policy::UnknownIpCheck& check, dns::Resolver& resolver, Checked
     client.told.action = other->action;
     client.told.reply = std::move(other->reply);
   }
+  if (client.answer_at == policy::AnswerAt::connect && !client.told.reply.empty())
+    client.told.reply = policy::greeting_refusal(client.told.reply);
   resolver.stop();
   co_await check.stop();
 }
@@ -43,6 +45,8 @@ Result<CheckedClient> check_client(io::RealShard& shard, const Configuration& co
   policy::UnknownIpOptions options = unknown_ip_options(configuration.unknown_ip);
   // What it would do, also while it is off.
   options.mode = policy::UnknownIpMode::enforce;
+  client.answer_at = options.answer_at;
+  client.escalation = options.escalation;
   policy::UnknownIpCheck unknown_ip(shard.world(), resolver->resolver(), options);
   if (!shard.run_task(check(unknown_ip, resolver->resolver(), client), options.deadline + slack))
     return our_failure(Cause::timed_out, "the lookups did not end in their deadline");

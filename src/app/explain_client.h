@@ -17,6 +17,8 @@ struct CheckedClient {
   policy::UnknownIpMode mode = policy::UnknownIpMode::observe;
   std::string override_name;  ///< the override that gives the action, or empty
   std::string skipped_because;
+  policy::AnswerAt answer_at = policy::AnswerAt::rcpt;
+  policy::EscalationOptions escalation;
 };
 
 /// The check of the client that `asked` names, as `enforce` does it with this configuration; blocks

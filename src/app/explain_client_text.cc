@@ -2,6 +2,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "app/escalation_text.h"
 #include "app/exemption.h"
 #include "app/explain_client.h"
 #include "base/text.h"
@@ -43,6 +44,20 @@ std::string rule_text(const CheckedClient& client) {
   return text;
 }
 
+std::string_view step_words(policy::AnswerAt step) {
+  switch (step) {
+    case policy::AnswerAt::connect:
+      return "in place of the greeting";
+    case policy::AnswerAt::ehlo:
+      return "at EHLO";
+    case policy::AnswerAt::mail:
+      return "at MAIL";
+    case policy::AnswerAt::rcpt:
+      return "at RCPT";
+  }
+  return "at RCPT";
+}
+
 std::string_view mode_name(UnknownIpMode mode) {
   switch (mode) {
     case UnknownIpMode::off:
@@ -67,12 +82,15 @@ std::string client_text(const CheckedClient& client) {
         fmt::format("Lookups ({}):\n{}\n", seconds_text(told.iprev.took), lookups_text(told.iprev));
   text += rule_text(client);
   if (told.reply.empty()) return text + "\nIts mail is accepted.\n";
-  text +=
-      fmt::format("\nIt reads at RCPT, where the case is another each time:\n    {}\n", told.reply);
+  text += fmt::format("\nIt reads {}, where the case is another each time:\n    {}\n",
+                      step_words(client.answer_at), told.reply);
   text +=
       "\nThe sender's own server reports that the mail was not delivered; Postern never took it. "
       "If it is\n";
-  text += servers_text(told) + report_text(told) + remedy_text(told.remedy);
+  text += servers_text(told) + report_text(told);
+  if (client.override_name.empty())
+    text += escalation_text(client.escalation, told.state, told.action, told.upstreams);
+  text += remedy_text(told.remedy);
   return text + "\nTo exempt it, in the configuration:\n\n" +
          indented(exemption(told.client, {}, cause_of(told.state, told.iprev)));
 }
@@ -95,6 +113,11 @@ object client_json(const CheckedClient& client) {
   for (auto& member : ledger::lookups_json(told.iprev)) out.insert(std::move(member));
   if (told.reply.empty()) return out;
   out["reply"] = told.reply;
+  out["answer_at"] = policy::answer_at_name(client.answer_at);
+  out["escalation"] =
+      object{{"enabled", client.escalation.enabled},
+             {"after_attempts", client.escalation.after_attempts},
+             {"after_seconds", std::chrono::floor<seconds>(client.escalation.after).count()}};
   out["upstreams"] = upstreams_json(told);
   out["publish"] = strings_json(told.remedy.records);
   out["advice"] = strings_json(told.remedy.advice);

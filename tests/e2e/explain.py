@@ -83,6 +83,8 @@ def explain_client(case):
     for words in ["From: postmaster@gw.test\nTo: postmaster@partner.test\n", "mail.partner.test. IN A 192.0.2.8",
                   "mail.partner.test: 192.0.2.99"]:
         check(words in text, f"the letter has: {words}\n{text}")
+    status, text, errors = explain(case, "--client", "192.0.2.7")
+    check("It reads at RCPT" in text and "Escalation: off" in text, f"where, and whether it escalates\n{text}")
     status, text, errors = explain(case, "--client", "192.0.2.8", mode="observe")
     for words in ["Mode: observe, so that the client is accepted", "reports at once, since 550 is final",
                   '[[unknown_ip.override]]\n    network = "192.0.2.8"\n    action = "accept"']:
