@@ -22,10 +22,11 @@ void add_lab_options(CLI::App& app, const Command& command, Arguments::Lab& lab)
   if (command.takes.profiles_file)
     app.add_option("--profiles", lab.profiles_file, "Profiles of mail servers, before ours")
         ->type_name("FILE");
+  if (command.takes.lab_run || command.takes.lab_check)
+    app.add_option("--seed", lab.seed, "What is left to chance")->capture_default_str();
   if (!command.takes.lab_run) return;
   app.add_option("--profile", lab.profile, "What the upstream server is; \"all\": a table of all")
       ->type_name("NAME");
-  app.add_option("--seed", lab.seed, "What is left to chance")->capture_default_str();
   app.add_flag("--all", lab.all, "Show every attempt, also those that are like the one before");
   CLI::Option* watch = app.add_flag("--watch", lab.watch, "Draw it while it happens");
   app.add_option("--speed", lab.speed, "Virtual time for each second of watching")

@@ -126,6 +126,7 @@ struct Command {
     bool scenario = false;
     bool profiles_file = false;
     bool lab_run = false;
+    bool lab_check = false;
     bool replay = false;
     bool explain = false;
     bool ledger_list = false;

@@ -70,7 +70,7 @@ ExitCode run_or_check(const Arguments& arguments) {
   return arguments.check_only ? check(arguments) : run(arguments);
 }
 
-constexpr std::array<Command, 33> table{{
+constexpr std::array<Command, 34> table{{
     {"run",
      "Run the server until SIGTERM; SIGHUP reloads the configuration",
      "  postern run\n  postern run --config ./postern.toml\n",
@@ -205,6 +205,11 @@ constexpr std::array<Command, 33> table{{
      "  postern lab run kb --profile all\n  postern lab run ./mine.toml --watch\n",
      {.json = true, .scenario = true, .profiles_file = true, .lab_run = true},
      lab_run},
+    {"lab check",
+     "Let every flow happen with every mail server, and check what the ledger says and forecasts",
+     "  postern lab check\n  postern lab check --seed 7 --json\n",
+     {.json = true, .profiles_file = true, .lab_check = true},
+     lab_check},
     {"explain",
      "Tell of a case, or check a client now: the lookups, what it read, who reports to whom, what "
      "to mend",

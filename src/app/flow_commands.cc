@@ -11,6 +11,8 @@
 #include "lab/flow_json.h"
 #include "lab/flow_run.h"
 #include "lab/flow_text.h"
+#include "lab/ledger_check.h"
+#include "lab/ledger_text.h"
 #include "lab/scenario.h"
 
 namespace postern::app {
@@ -94,10 +96,14 @@ std::optional<lab::Scenario> load_scenario(const std::string& name,
 
 void print_flow(const lab::FinishedFlow& finished, const upstream::Profiles& profiles,
                 lab::Detail detail) {
-  fmt::print(
-      "{}\nWhat happens\n{}\n{}\nWhat had to come out\n{}",
-      lab::flow_heading(*finished.flow, profiles), lab::flow_timeline(*finished.flow, detail),
-      lab::flow_account(*finished.flow, finished.account), lab::flow_verdicts(finished.verdicts));
+  const std::string ledgers =
+      lab::ledgers_text(finished.ledgers, finished.flow->scenario(), profiles);
+  fmt::print("{}\nWhat happens\n{}\n{}\n{}What had to come out\n{}",
+             lab::flow_heading(*finished.flow, profiles),
+             lab::flow_timeline(*finished.flow, detail),
+             lab::flow_account(*finished.flow, finished.account),
+             ledgers.empty() ? std::string() : "What the ledger said\n" + ledgers + "\n",
+             lab::flow_verdicts(finished.verdicts));
 }
 
 void print_flows(const Arguments& arguments, const std::vector<lab::FinishedFlow>& finished,
@@ -218,6 +224,28 @@ ExitCode lab_run(const Arguments& arguments) {
   }
   print_flows(arguments, finished, *loaded);
   return good ? ExitCode::ok : ExitCode::failed;
+}
+
+ExitCode lab_check(const Arguments& arguments) {
+  const auto loaded = load_profiles(arguments.lab);
+  if (!loaded) return ExitCode::wrong_usage;
+  lab::LedgerCheck check;
+  for (const EmbeddedText& shipped : lab::shipped_scenarios()) {
+    const auto scenario = load_scenario(std::string(shipped.name), loaded->known);
+    if (!scenario) return ExitCode::failed;
+    if (scenario->upstream.empty()) continue;
+    for (const upstream::Profile& profile : loaded->listed.all) {
+      const auto flow =
+          lab::run_flow(lab::with_profile(*scenario, profile), loaded->known, arguments.lab.seed);
+      if (!flow) {
+        print_error(flow.error().what);
+        return ExitCode::failed;
+      }
+      check.add(std::string(shipped.name), *flow);
+    }
+  }
+  fmt::print("{}\n", arguments.json ? check.json() : check.text());
+  return check.good() ? ExitCode::ok : ExitCode::failed;
 }
 
 }  // namespace postern::app

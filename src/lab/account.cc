@@ -101,7 +101,7 @@ void trace_report(const Flow& flow, const KeptLetter& letter, ReportAccount& rep
 std::string last_reply(const Flow& flow, const ReportAccount& report) {
   std::string reply;
   for (const Attempt& attempt : flow.history().attempts) {
-    if (attempt.decided > report.at || attempt.from_host != report.by) continue;
+    if (attempt.decided > report.written || attempt.from_host != report.by) continue;
     if (!same(attempt.sender, report.to)) continue;
     for (const AttemptRecipient& recipient : attempt.recipients)
       if (same(recipient.address, report.about) && !recipient.accepted) reply = recipient.reply;
@@ -124,12 +124,12 @@ ReportAccount account_of_report(const Flow& flow, const KeptLetter& letter) {
     for (const std::string& to : mail.to)
       if (report.about.empty() && same(mail.from, letter.recipient) && letter.content.contains(to))
         report.about = to;
+  trace_report(flow, letter, report);
   report.reply = last_reply(flow, report);
   const QuotedText quoted = mark_quotes(read.text, report.reply);
   report.quotes_reply = quoted.found;
   for (std::size_t i = 0; i < quoted.lines.size(); ++i)
     report.text.push_back({quoted.lines[i], quoted.marked[i]});
-  trace_report(flow, letter, report);
   return report;
 }
 

@@ -99,8 +99,32 @@ std::optional<Stuck> stuck_at(const Flow& flow, const std::string& server, const
   return deferred == 0 ? std::nullopt : stuck;
 }
 
+// A server that is late waits longer each time, and so tries less often; when it gives up stands.
+Verdict judge_late_times(const Flow& flow, const upstream::Profile& profile,
+                         const std::string& server, const Stuck& stuck, Duration late_max) {
+  const auto got = attempt_times(flow, server, stuck.sender, stuck.recipient);
+  const Duration end = stuck.arrived + profile.give_up;
+  Verdict verdict{!got.empty() && near(got.back(), end),
+                  fmt::format("{} tries until {}, each time up to {} late", profile.product,
+                              format_since(profile.give_up), format_duration(late_max)),
+                  fmt::format("{} times", got.size())};
+  if (!got.empty()) verdict.got += ", the last after " + format_since(got.back() - stuck.arrived);
+  for (std::size_t i = 1; i < got.size(); ++i) {
+    const Duration wait = got[i] - got[i - 1];
+    const Duration wanted = std::min(profile.wait_after(i), end - got[i - 1]);
+    if (near(wait, std::clamp(wait, wanted, wanted + late_max))) continue;
+    verdict.kept = false;
+    verdict.got = fmt::format("attempt {} after a wait of {} instead of {}", i + 1,
+                              format_since(wait), format_since(wanted));
+    break;
+  }
+  return verdict;
+}
+
 Verdict judge_times(const Flow& flow, const upstream::Profile& profile, const std::string& server,
                     const Stuck& stuck) {
+  const Duration late_max = flow.scenario().server(server)->late_max;
+  if (late_max != Duration{}) return judge_late_times(flow, profile, server, stuck, late_max);
   const auto wanted = profile.attempts();
   const auto got = attempt_times(flow, server, stuck.sender, stuck.recipient);
   Verdict verdict{got.size() == wanted.size(),

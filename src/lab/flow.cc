@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "lab/dialogue.h"
 #include "lab/flow_server.h"
+#include "lab/ledger_account.h"
 
 namespace postern::lab {
 namespace {
@@ -22,6 +23,11 @@ dns::Zone zone_of(const std::string& text) {
   return *std::move(zone);
 }
 
+bool changed(const ledger::Deferral& before, const ledger::Deferral& after) {
+  return before.attempts_count != after.attempts_count || before.accepted != after.accepted ||
+         before.addresses.size() != after.addresses.size();
+}
+
 std::string name_of(const Scenario& scenario, const std::string& id) {
   const ScenarioServer* server = scenario.server(id);
   return server == nullptr ? id : server->name;
@@ -36,15 +42,21 @@ Flow::Flow(Scenario scenario, const upstream::Profiles& profiles, std::uint64_t 
       beginning_(sim_.now()),
       zone_(zone_of(scenario_.zone)),
       on_attempt_([this](Attempt attempt) {
+        record(attempt);
         if (history_.attempts.size() < History::entries_max)
           history_.attempts.push_back(std::move(attempt));
         else
           history_.full = true;
       }) {
-  for (const ScenarioServer& server : scenario_.servers) ids_[server.address] = server.id;
+  for (const ScenarioServer& server : scenario_.servers) {
+    ids_[server.address] = server.id;
+    for (const Outlet& outlet : server.pool) ids_[outlet.address] = server.id;
+  }
   for (const ScenarioProgram& program : scenario_.programs) ids_[program.address] = program.id;
   for (const ScenarioServer& server : scenario_.servers) {
-    io::SimHost& host = sim_.add_host(server.id, server.address);
+    std::vector<IpAddress> addresses{server.address};
+    for (const Outlet& outlet : server.pool) addresses.push_back(outlet.address);
+    io::SimHost& host = sim_.add_host(server.id, std::move(addresses));
     hosts_.push_back(&host);
     servers_.push_back(
         std::make_unique<FlowServer>(*this, server, host, tapped(host, server.address)));
@@ -71,6 +83,7 @@ Result<> Flow::start() {
     TRY_VOID(Result<>(servers_[i]->started()));
   }
   beginning_ = sim_.now();
+  wall_beginning_ = hosts_.front()->clock().wall_now();
   for (const auto& network : networks_) network->set_beginning(beginning_);
   add_programs();
   io::SimHost& director = sim_.add_host("director", *IpAddress::parse("203.0.113.255"));
@@ -184,6 +197,38 @@ void Flow::happened(Happening::Kind kind, const std::string& host, const std::st
                     const std::string& recipient, std::string text) {
   if (history_.happenings.size() < History::entries_max)
     history_.happenings.push_back({now(), kind, host, sender, recipient, std::move(text)});
+  else
+    history_.full = true;
+}
+
+void Flow::record(const Attempt& attempt) {
+  const ScenarioServer* server = scenario_.server(attempt.to_host);
+  if (server == nullptr || server->engine != Engine::postern || !attempt.has_sender) return;
+  std::string helo;
+  for (const std::string& line : attempt.dialogue)
+    if (line.starts_with("C: EHLO ")) helo = line.substr(8);
+  for (const AttemptRecipient& one : attempt.recipients)
+    if (one.accepted || is_refused_client(one.reply))
+      trackers_[server->id].add({.time = wall_time(attempt.decided),
+                                 .client = attempt.from_address,
+                                 .helo = helo,
+                                 .sender = attempt.sender,
+                                 .recipient = one.address,
+                                 .accepted = one.accepted});
+  keep_ledger(now(), server->id, trackers_[server->id].deferrals());
+}
+
+void Flow::keep_ledger(Duration at, const std::string& host,
+                       std::vector<ledger::Deferral> deferrals) {
+  std::vector<ledger::Deferral>& before = ledgers_[host];
+  LedgerState state{at, host, {}};
+  for (std::size_t i = 0; i < deferrals.size(); ++i)
+    if (i >= before.size() || changed(before[i], deferrals[i]))
+      state.deferrals.push_back(deferrals[i]);
+  before = std::move(deferrals);
+  if (state.deferrals.empty()) return;
+  if (history_.ledgers.size() < History::entries_max)
+    history_.ledgers.push_back(std::move(state));
   else
     history_.full = true;
 }

@@ -13,6 +13,7 @@
 #include "lab/history.h"
 #include "lab/scenario.h"
 #include "lab/wire_tap.h"
+#include "ledger/tracker.h"
 #include "upstream/profile.h"
 
 namespace postern::lab {
@@ -39,12 +40,17 @@ class Flow {
   [[nodiscard]] bool over() const { return history_.over; }
   [[nodiscard]] const History& history() const { return history_; }
   [[nodiscard]] const Scenario& scenario() const { return scenario_; }
+  /// Between times of the ledger and those since the beginning.
+  [[nodiscard]] WallTime wall_time(Duration since) const { return wall_beginning_ + since; }
+  [[nodiscard]] Duration since_beginning(WallTime time) const { return time - wall_beginning_; }
 
  private:
   friend class FlowServer;
   [[nodiscard]] Duration now() const { return sim_.now() - beginning_; }
   void happened(Happening::Kind kind, const std::string& host, const std::string& sender,
                 const std::string& recipient, std::string text);
+  void record(const Attempt& attempt);
+  void keep_ledger(Duration at, const std::string& host, std::vector<ledger::Deferral> deferrals);
   void publish(const std::string& zone_text);
   /// The world of a host whose SMTP dialogues are overheard.
   io::World tapped(io::SimHost& host, const IpAddress& address);
@@ -62,12 +68,15 @@ class Flow {
   History history_;
   io::SimWorld sim_;
   SteadyTime beginning_;
+  WallTime wall_beginning_;
   dns::Zone zone_;
   TappedNetwork::Ids ids_;
   Overheard::Listener on_attempt_;
   std::vector<io::SimHost*> hosts_;
   std::vector<std::unique_ptr<TappedNetwork>> networks_;
   std::vector<std::unique_ptr<FlowServer>> servers_;
+  std::map<std::string, ledger::Tracker> trackers_;               // by Postern's id
+  std::map<std::string, std::vector<ledger::Deferral>> ledgers_;  // as last looked at, by id
   std::size_t tasks_left_ = 0;  // mails to be sent, events to come
 };
 

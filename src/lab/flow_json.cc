@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/check.h"
+#include "lab/ledger_json.h"
 
 namespace postern::lab {
 namespace {
@@ -184,6 +185,12 @@ array verdicts(const FinishedFlow& finished) {
   return out;
 }
 
+array ledgers(const FinishedFlow& finished) {
+  array out;
+  for (const LedgerAccount& account : finished.ledgers) out.push_back(ledger_json(account));
+  return out;
+}
+
 object document(const FinishedFlow& finished, const std::string& name, std::uint64_t seed) {
   const Flow& flow = *finished.flow;
   return object{{"scenario", name},
@@ -200,6 +207,7 @@ object document(const FinishedFlow& finished, const std::string& name, std::uint
                 {"mails", mails(finished.account)},
                 {"reports", reports(finished.account)},
                 {"users", users(finished.account)},
+                {"ledgers", ledgers(finished)},
                 {"verdicts", verdicts(finished)}};
 }
 

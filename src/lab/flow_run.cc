@@ -35,6 +35,9 @@ FinishedFlow finish(std::unique_ptr<Flow> flow, const upstream::Profiles& profil
   FinishedFlow finished;
   finished.account = account_of(*flow);
   finished.verdicts = judge_expectations(*flow, finished.account);
+  finished.ledgers = ledger_accounts(*flow, finished.account, profiles);
+  for (Verdict& verdict : judge_ledgers(*flow, finished.ledgers))
+    finished.verdicts.push_back(std::move(verdict));
   const Scenario& scenario = flow->scenario();
   if (const ScenarioServer* upstream = scenario.server(scenario.upstream); upstream != nullptr) {
     finished.upstream_profile = upstream->profile;

@@ -8,6 +8,7 @@
 #include "lab/account.h"
 #include "lab/expectations.h"
 #include "lab/flow.h"
+#include "lab/ledger_account.h"
 
 namespace postern::lab {
 
@@ -15,6 +16,7 @@ namespace postern::lab {
 struct FinishedFlow {
   std::unique_ptr<Flow> flow;
   Account account;
+  std::vector<LedgerAccount> ledgers;
   std::vector<Verdict> verdicts;
   std::string upstream_profile;  ///< of the scenario's upstream server; may be empty
 

@@ -145,11 +145,16 @@ ProfileServerOptions FlowServer::profile_options() const {
   ProfileServerOptions options;
   options.hostname = scenario_.name;
   options.address = scenario_.address;
+  options.pool = scenario_.pool;
+  options.late_max = scenario_.late_max;
   options.mailboxes = lower_case(scenario_.mailboxes);
   for (const ScenarioProgram& program : flow_.scenario_.programs)
     if (program.server == scenario_.id) options.relay_clients.insert(program.address);
   for (const ScenarioServer& server : flow_.scenario_.servers)
-    if (server.smarthost == scenario_.id) options.relay_clients.insert(server.address);
+    if (server.smarthost == scenario_.id) {
+      options.relay_clients.insert(server.address);
+      for (const Outlet& outlet : server.pool) options.relay_clients.insert(outlet.address);
+    }
   if (!scenario_.smarthost.empty())
     options.smarthost = Endpoint{flow_.scenario_.server(scenario_.smarthost)->address, smtp_port};
   options.profile = *flow_.profiles_.find(scenario_.profile);

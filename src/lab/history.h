@@ -6,6 +6,7 @@
 
 #include "base/ip.h"
 #include "base/time.h"
+#include "ledger/deferral.h"
 
 namespace postern::lab {
 
@@ -75,6 +76,13 @@ struct Lookup {
   std::string status;
 };
 
+/// What has changed in a Postern's ledger by this moment.
+struct LedgerState {
+  Duration at{};
+  std::string host;
+  std::vector<ledger::Deferral> deferrals;  ///< new ones, and those with another attempt
+};
+
 /// Everything that happened. Bounded by entries_max of each kind.
 struct History {
   static constexpr std::size_t entries_max = 100'000;
@@ -83,6 +91,7 @@ struct History {
   std::vector<KeptLetter> letters;
   std::vector<Happening> happenings;
   std::vector<Lookup> lookups;
+  std::vector<LedgerState> ledgers;
   Duration now{};
   bool over = false;  ///< nothing more will happen
   bool full = false;  ///< a bound was met: what came later is not here

@@ -94,17 +94,31 @@ void ProfileServer::enqueue(std::string reverse_path, std::vector<std::string> r
 io::Task<> ProfileServer::keep_trying(Message message) {
   const SteadyTime end = message.arrived + options_.profile.give_up;
   SteadyTime planned = message.arrived;
-  for (std::size_t attempts = 1;; ++attempts) {
+  while (true) {
+    ++message.attempts;
     co_await attempt(message);
     settle(message);
     if (message.done()) co_return;
-    const Duration pause = options_.profile.wait_after(attempts);
+    const Duration pause = options_.profile.wait_after(message.attempts);
     if (world_.clock.now() >= end) break;
-    planned = pause == Duration{} ? end : std::min(planned + pause, end);
+    planned = pause == Duration{} ? end : std::min(planned + pause + lateness(pause), end);
     co_await wait(message, planned);
   }
   for (Waiting& recipient : message.recipients)
     if (!recipient.done) fail(message, recipient);
+}
+
+// Its own address first, then those of the pool in their order, and again.
+Outlet ProfileServer::outlet(const Message& message) const {
+  const std::size_t turn = (message.attempts - 1) % (options_.pool.size() + 1);
+  return turn == 0 ? Outlet{options_.address, options_.hostname} : options_.pool[turn - 1];
+}
+
+Duration ProfileServer::lateness(Duration pause) const {
+  const Duration most = std::min(options_.late_max, pause / 2);
+  if (most == Duration{}) return {};
+  return Duration(static_cast<Duration::rep>(world_.entropy.next_u64() %
+                                             static_cast<std::uint64_t>(most.count())));
 }
 
 // Until the next attempt; the user is told of the delay meanwhile, when it is time.
@@ -183,7 +197,8 @@ io::Task<> ProfileServer::attempt_target(Message& message, std::string domain, T
 
 // One mail transaction. What breaks it off leaves the recipients with what they were last told.
 io::Task<> ProfileServer::converse(Message& message, std::string domain, Target target) {
-  auto opened = co_await Dialogue::open(world_, options_.address, {target.address, smtp_port});
+  const Outlet from = outlet(message);
+  auto opened = co_await Dialogue::open(world_, from.address, {target.address, smtp_port});
   if (!opened) co_return;
   Dialogue& dialogue = **opened;
   const auto answer = [&](const DialogueReply& reply, const char* stage) {
@@ -192,7 +207,7 @@ io::Task<> ProfileServer::converse(Message& message, std::string domain, Target 
                                              : Answer::Verdict::delivered;
     return Answer{verdict, text_of(reply), stage, target.name, target.address.text()};
   };
-  const auto hello = co_await dialogue.command("EHLO " + options_.hostname);
+  const auto hello = co_await dialogue.command("EHLO " + from.name);
   if (!hello) co_return;
   const auto mail = co_await dialogue.command(fmt::format("MAIL FROM:<{}>", message.reverse_path));
   if (!mail) co_return;

@@ -10,6 +10,7 @@
 #include "io/world.h"
 #include "lab/history.h"
 #include "lab/mailbox_server.h"
+#include "lab/outlet.h"
 #include "lab/product_report.h"
 #include "lab/receiver.h"
 #include "upstream/profile.h"
@@ -24,6 +25,8 @@ struct ProfileServerOptions {
   std::set<IpAddress> relay_clients;  ///< may send to anybody through it
   std::optional<Endpoint> smarthost;  ///< all mail for others goes there; else by MX
   upstream::Profile profile;
+  std::vector<Outlet> pool;  ///< it sends from these too: each attempt from the next one
+  Duration late_max{};       ///< how late it tries again: drawn, half of the wait at the most
 };
 
 /// A model of a mail server that is not Postern: takes mail by SMTP, delivers it by MX, tries again
@@ -68,6 +71,7 @@ class ProfileServer {
     std::vector<Waiting> recipients;
     std::string content;
     SteadyTime arrived;
+    std::size_t attempts = 0;  ///< begun
     [[nodiscard]] bool done() const;
   };
   struct Target {
@@ -82,6 +86,8 @@ class ProfileServer {
   [[nodiscard]] std::string trace_field(const Received& received) const;
 
   io::Task<> keep_trying(Message message);
+  [[nodiscard]] Outlet outlet(const Message& message) const;
+  [[nodiscard]] Duration lateness(Duration pause) const;
   io::Task<> wait(Message& message, SteadyTime next);
   io::Task<> attempt(Message& message);
   io::Task<> attempt_domain(Message& message, std::string domain);

@@ -20,6 +20,8 @@ using settings::Section;
 
 constexpr std::size_t mailboxes_max = 100;
 constexpr std::size_t recipients_max = 20;
+constexpr std::size_t pool_max = 20;
+constexpr Duration late_max_max = std::chrono::hours(24);
 
 Parsed<IpAddress> parse_address(std::string_view text) {
   if (const auto address = IpAddress::parse(text)) return *address;
@@ -30,6 +32,15 @@ Parsed<std::string> parse_mailbox_address(std::string_view text) {
   const auto mailbox = mail::parse_mailbox(text);
   if (mailbox && !mailbox->domain.empty()) return mailbox->address();
   return object("is not a mail address", "write one such as \"ann@partner.example\"");
+}
+
+Parsed<Outlet> parse_outlet(std::string_view text) {
+  const auto space = text.find(' ');
+  const auto address = IpAddress::parse(text.substr(0, space));
+  const std::string_view name =
+      space == std::string_view::npos ? std::string_view{} : trim(text.substr(space));
+  if (address && !name.empty() && !name.contains(' ')) return Outlet{*address, std::string(name)};
+  return object("is not an address and a name", "write \"192.0.2.8 out-2.partner.example\"");
 }
 
 /// Reads a scenario section by section; what refers to something else is checked at the end, when
@@ -80,8 +91,12 @@ class Reader {
   void read_own_address(Section& section, IpAddress& address) {
     section.parsed("address", address, parse_address);
     require(section, "address", "give its IP address");
-    if (section.has("address") && !addresses_.insert(address).second)
-      section.problem("address", {"is another one's already", "give each an address of its own"});
+    if (section.has("address")) claim_address(section, "address", address);
+  }
+
+  void claim_address(Section& section, std::string_view key, const IpAddress& address) {
+    if (!addresses_.insert(address).second)
+      section.problem(key, {"is another one's already", "give each an address of its own"});
   }
 
   void read_server(Section& section) {
@@ -98,6 +113,9 @@ class Reader {
     section.text("profile", server.profile);
     section.list("mailboxes", server.mailboxes, mailboxes_max, parse_mailbox_address);
     section.text("smarthost", server.smarthost);
+    section.list("pool", server.pool, pool_max, parse_outlet);
+    for (const Outlet& outlet : server.pool) claim_address(section, "pool", outlet.address);
+    section.duration("late_max", server.late_max, Duration{}, late_max_max);
     Section postern = section.section("postern");
     read_postern(postern, server);
     if (postern.present() && server.engine != Engine::postern)
@@ -113,8 +131,9 @@ class Reader {
     if (is_profile) require(section, "profile", "name one that `postern lab profiles` shows");
     if (is_profile && section.has("profile") && profiles_.find(server.profile) == nullptr)
       unknown(section, "profile", server.profile, profiles_.names());
-    if (!is_profile && section.has("profile"))
-      section.problem("profile", {"is for engine = \"profile\" only", "remove it"});
+    for (const char* key : {"profile", "pool", "late_max"})
+      if (!is_profile && section.has(key))
+        section.problem(key, {"is for engine = \"profile\" only", "remove it"});
     if (server.engine == Engine::postern && !server.mailboxes.empty())
       section.problem("mailboxes", {"Postern has none", "put them on a server behind it"});
     if (server.engine == Engine::mailboxes && !server.smarthost.empty())

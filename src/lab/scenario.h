@@ -10,6 +10,7 @@
 #include "base/embedded.h"
 #include "base/ip.h"
 #include "base/time.h"
+#include "lab/outlet.h"
 #include "server/server.h"
 #include "settings/diagnostic.h"
 #include "upstream/profile.h"
@@ -31,6 +32,8 @@ struct ScenarioServer {
   Engine engine = Engine::mailboxes;
   std::string profile;                 ///< of Engine::profile
   std::vector<std::string> mailboxes;  ///< addresses; not with Engine::postern
+  std::vector<Outlet> pool;            ///< Engine::profile: sends from these too, by turns
+  Duration late_max{};                 ///< Engine::profile: how late it tries again, at the most
   std::string smarthost;  ///< the id of the server that all mail for others goes to; empty: by MX
   /// Engine::postern: everything but what follows from the scenario (names, routes).
   server::ServerOptions postern;

@@ -10,7 +10,8 @@ from fixture import suite
 from harness.runner import check, equal
 
 PROFILES = pathlib.Path(__file__).resolve().parents[2] / "src/upstream/profiles.toml"
-FLOWS = ["accepted-then-refused", "delay", "dns-outage", "kb", "recovers", "spam-tool", "third-party", "two-mx"]
+FLOWS = ["accepted-then-refused", "busy", "delay", "dns-outage", "kb", "pool", "recovers", "spam-tool", "third-party",
+         "two-mx"]
 
 
 def lab(case, *words):
@@ -64,6 +65,61 @@ def lab_profiles(case):
     equal([run["profile"] for run in document["runs"]], list(facts), "the profiles")
     for run in document["runs"]:
         check_run(run, facts[run["profile"]])
+
+
+def check_forecast(row, profile):
+    """Of mail that was given up: whether the forecast after five attempts is within one retry interval."""
+    times = planned(profile)
+    ledger = row["ledger"]
+    five = next(view for view in ledger["said"] if view["attempts"] == 5)
+    error = five["gives_up"] - profile["give_up"]
+    equal(five["outcome"], "retrying", f"{row['profile']}: after five attempts")
+    check(abs(ledger["forecast_error"]["gives_up"] - error) < 60, f"{row['profile']}: the error that is told: {ledger}")
+    print(f"lab-ledger: {row['scenario']}, {row['profile']}: seems to be {five['profile']}, gives up "
+          f"{error:+.0f} s from the truth")
+    return abs(error) <= times[5] - times[4]
+
+
+def check_outcome(row, profile):
+    """The outcome, from the profile's facts and what the scenario does."""
+    ledger, name, waits = row["ledger"], f"{row['scenario']}, {row['profile']}", planned(profile)
+    equal((ledger["ok"], ledger["faults"]), (True, []), f"{name}: never wrong before the end")
+    said = ledger["said"][-1]["outcome"]
+    if row["profile"] == "spam_tool":
+        equal(said, "never_retried", name)
+    elif row["scenario"] == "recovers":
+        equal(said, "recovered", name)
+        equal(ledger["deferral"]["accepted_from"], "192.0.2.7", f"{name}: from where")
+        # What was looked up before the record was published is remembered for a while.
+        later = [t for t in waits if t >= 7200][:3]
+        check(any(abs(ledger["deferral"]["delay"] - t) < 60 for t in later), f"{name}: delay {ledger['deferral']}")
+    elif row["scenario"] == "pool":
+        equal(said, "recovered", name)
+        equal(ledger["deferral"]["accepted_from"], "203.0.113.9", f"{name}: from where")
+        equal(len(ledger["deferral"]["addresses"]), 3, f"{name}: addresses")
+        equal(round(ledger["deferral"]["delay"]), waits[3], f"{name}: delay")
+    else:
+        equal(said, "given_up", name)
+        check(ledger["said"][-1]["at"] > profile["give_up"], f"{name}: not before it did")
+        equal(round(ledger["truth"]["ended"]), profile["give_up"], f"{name}: when it did")
+
+
+@suite.case("lab-ledger", "postern lab check: outcome and forecast of every mail server in every flow, by the profiles' file")
+def lab_ledger(case):
+    facts = tomllib.loads(PROFILES.read_text())
+    status, output, errors = lab(case, "check", "--json")
+    equal((status, errors), (0, ""), "exit status and errors")
+    document = json.loads(output)
+    check(document["ok"] and document["broken"] == [], f"everything is right: {document['broken']}")
+    for scenario, ledgers in (("kb", 1), ("recovers", 1), ("spam-tool", 1), ("two-mx", 2), ("pool", 1)):
+        rows = [row for row in document["rows"] if row["scenario"] == scenario]
+        equal([row["profile"] for row in rows], [name for name in facts for _ in range(ledgers)], f"{scenario}: profiles")
+        for row in rows:
+            check_outcome(row, facts[row["profile"]])
+    for scenario in ("kb", "two-mx", "busy"):
+        rows = [row for row in document["rows"] if row["scenario"] == scenario and row["profile"] != "spam_tool"]
+        near = {row["profile"] for row in rows if check_forecast(row, facts[row["profile"]])}
+        check(len(near) >= 10, f"{scenario}: near enough are {sorted(near)}")
 
 
 @suite.case("lab-flows", "every shipped flow comes out as it expects, within seconds, and can be written out and run again")
