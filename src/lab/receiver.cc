@@ -86,6 +86,7 @@ io::Task<bool> Receiver::act(Machine& machine, io::Stream& stream, Received& tra
   }
   std::visit(
       Overloaded{
+          [&](const Machine::CheckHelo&) { machine.accept(); },
           [&](const Machine::CheckMail&) { machine.accept(); },
           [&](const Machine::CheckRcpt& check) {
             answer_recipient(machine, stream.remote().address, check);
