@@ -6,7 +6,6 @@
 #include "base/check.h"
 #include "lab/dialogue.h"
 #include "lab/flow_server.h"
-#include "lab/ledger_account.h"
 
 namespace postern::lab {
 namespace {
@@ -42,7 +41,8 @@ Flow::Flow(Scenario scenario, const upstream::Profiles& profiles, std::uint64_t 
       beginning_(sim_.now()),
       zone_(zone_of(scenario_.zone)),
       on_attempt_([this](Attempt attempt) {
-        record(attempt);
+        for (const auto& server : servers_)
+          if (server->scenario().id == attempt.to_host) server->look_at_ledger();
         if (history_.attempts.size() < History::entries_max)
           history_.attempts.push_back(std::move(attempt));
         else
@@ -199,23 +199,6 @@ void Flow::happened(Happening::Kind kind, const std::string& host, const std::st
     history_.happenings.push_back({now(), kind, host, sender, recipient, std::move(text)});
   else
     history_.full = true;
-}
-
-void Flow::record(const Attempt& attempt) {
-  const ScenarioServer* server = scenario_.server(attempt.to_host);
-  if (server == nullptr || server->engine != Engine::postern || !attempt.has_sender) return;
-  std::string helo;
-  for (const std::string& line : attempt.dialogue)
-    if (line.starts_with("C: EHLO ")) helo = line.substr(8);
-  for (const AttemptRecipient& one : attempt.recipients)
-    if (one.accepted || is_refused_client(one.reply))
-      trackers_[server->id].add({.time = wall_time(attempt.decided),
-                                 .client = attempt.from_address,
-                                 .helo = helo,
-                                 .sender = attempt.sender,
-                                 .recipient = one.address,
-                                 .accepted = one.accepted});
-  keep_ledger(now(), server->id, trackers_[server->id].deferrals());
 }
 
 void Flow::keep_ledger(Duration at, const std::string& host,

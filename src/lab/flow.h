@@ -13,7 +13,7 @@
 #include "lab/history.h"
 #include "lab/scenario.h"
 #include "lab/wire_tap.h"
-#include "ledger/tracker.h"
+#include "ledger/deferral.h"
 #include "upstream/profile.h"
 
 namespace postern::lab {
@@ -49,7 +49,6 @@ class Flow {
   [[nodiscard]] Duration now() const { return sim_.now() - beginning_; }
   void happened(Happening::Kind kind, const std::string& host, const std::string& sender,
                 const std::string& recipient, std::string text);
-  void record(const Attempt& attempt);
   void keep_ledger(Duration at, const std::string& host, std::vector<ledger::Deferral> deferrals);
   void publish(const std::string& zone_text);
   /// The world of a host whose SMTP dialogues are overheard.
@@ -75,7 +74,6 @@ class Flow {
   std::vector<io::SimHost*> hosts_;
   std::vector<std::unique_ptr<TappedNetwork>> networks_;
   std::vector<std::unique_ptr<FlowServer>> servers_;
-  std::map<std::string, ledger::Tracker> trackers_;               // by Postern's id
   std::map<std::string, std::vector<ledger::Deferral>> ledgers_;  // as last looked at, by id
   std::size_t tasks_left_ = 0;  // mails to be sent, events to come
 };

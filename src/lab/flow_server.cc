@@ -63,6 +63,7 @@ FlowServer::FlowServer(Flow& flow, const ScenarioServer& scenario, io::SimHost& 
                        const io::World& world)
     : flow_(flow),
       scenario_(scenario),
+      host_(host),
       world_(world),
       resolver_(host.clock(), flow.zone_,
                 [this](const std::string& name, dns::Type type, dns::Status status) {
@@ -175,6 +176,21 @@ io::Task<Result<>> FlowServer::start_postern() {
   CO_TRY(auto listener, world_.network.listen({scenario_.address, smtp_port}));
   listeners.push_back(std::move(listener));
   co_return co_await postern_->start(std::move(listeners));
+}
+
+void FlowServer::look_at_ledger() {
+  if (!postern_) return;
+  ledger_changed_ = true;
+  if (!std::exchange(reading_ledger_, true)) host_.spawn("look at ledger", read_ledger());
+}
+
+io::Task<> FlowServer::read_ledger() {
+  while (std::exchange(ledger_changed_, false)) {
+    const Duration asked_at = flow_.now();
+    auto kept = co_await postern_->ledger().deferrals();
+    if (kept) flow_.keep_ledger(asked_at, scenario_.id, *std::move(kept));
+  }
+  reading_ledger_ = false;
 }
 
 bool FlowServer::is_quiet() const {

@@ -62,6 +62,8 @@ class FlowServer {
   /// Whether it is responsible for nothing.
   [[nodiscard]] bool is_quiet() const;
   FlowResolver& resolver() { return resolver_; }
+  /// An attempt has ended: what a Postern's ledger keeps of it becomes a part of the history.
+  void look_at_ledger();
   [[nodiscard]] const ScenarioServer& scenario() const { return scenario_; }
 
  private:
@@ -69,10 +71,12 @@ class FlowServer {
   [[nodiscard]] server::ServerOptions postern_options() const;
   [[nodiscard]] ProfileServerOptions profile_options() const;
   io::Task<Result<>> start_postern();
+  io::Task<> read_ledger();
   void keep(const Letter& letter);
 
   Flow& flow_;
   const ScenarioServer& scenario_;
+  io::SimHost& host_;
   io::World world_;
   FlowResolver resolver_;
   FlowLog log_;
@@ -81,6 +85,8 @@ class FlowServer {
   std::unique_ptr<ProfileServer> profile_;
   std::unique_ptr<MailboxServer> mailboxes_;
   Result<> started_;
+  bool reading_ledger_ = false;
+  bool ledger_changed_ = false;
 };
 
 }  // namespace postern::lab
