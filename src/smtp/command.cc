@@ -20,35 +20,17 @@ constexpr EnhancedStatus non_ascii_address{5, 6, 7};
 
 using MaybeError = std::optional<Reply>;
 
-constexpr std::array<std::pair<std::string_view, Verb>, 28> verbs{{
-    {"HELO", Verb::helo},
-    {"EHLO", Verb::ehlo},
-    {"MAIL", Verb::mail},
-    {"RCPT", Verb::rcpt},
-    {"DATA", Verb::data},
-    {"RSET", Verb::rset},
-    {"NOOP", Verb::noop},
-    {"VRFY", Verb::vrfy},
-    {"HELP", Verb::help},
-    {"QUIT", Verb::quit},
-    {"STARTTLS", Verb::starttls},
-    {"EXPN", Verb::not_offered},
-    {"TURN", Verb::not_offered},
-    {"ETRN", Verb::not_offered},
-    {"ATRN", Verb::not_offered},
-    {"SEND", Verb::not_offered},
-    {"SOML", Verb::not_offered},
-    {"SAML", Verb::not_offered},
-    {"AUTH", Verb::not_offered},
-    {"BDAT", Verb::not_offered},
-    {"BURL", Verb::not_offered},
-    {"XCLIENT", Verb::not_offered},
-    {"XFORWARD", Verb::not_offered},
-    {"LHLO", Verb::not_offered},
-    {"GET", Verb::foreign},
-    {"POST", Verb::foreign},
-    {"CONNECT", Verb::foreign},
-    {"HEAD", Verb::foreign},
+constexpr std::array<std::pair<std::string_view, Verb>, 29> verbs{{
+    {"HELO", Verb::helo},        {"EHLO", Verb::ehlo},         {"MAIL", Verb::mail},
+    {"RCPT", Verb::rcpt},        {"DATA", Verb::data},         {"RSET", Verb::rset},
+    {"NOOP", Verb::noop},        {"VRFY", Verb::vrfy},         {"HELP", Verb::help},
+    {"QUIT", Verb::quit},        {"STARTTLS", Verb::starttls}, {"EXPN", Verb::not_offered},
+    {"TURN", Verb::not_offered}, {"ETRN", Verb::not_offered},  {"ATRN", Verb::not_offered},
+    {"SEND", Verb::not_offered}, {"SOML", Verb::not_offered},  {"SAML", Verb::not_offered},
+    {"AUTH", Verb::not_offered}, {"BDAT", Verb::not_offered},  {"BURL", Verb::not_offered},
+    {"XCLIENT", Verb::xclient},  {"XFORWARD", Verb::xforward}, {"LHLO", Verb::not_offered},
+    {"GET", Verb::foreign},      {"POST", Verb::foreign},      {"CONNECT", Verb::foreign},
+    {"HEAD", Verb::foreign},     {"PROXY", Verb::foreign},
 }};
 
 Reply address_refusal(mail::AddressError error, EnhancedStatus status, std::string_view what) {

@@ -24,6 +24,8 @@ enum class Verb : std::uint8_t {
   help,
   quit,
   starttls,
+  xclient,
+  xforward,
   not_offered,  ///< a command of some RFC that this server does not implement
   foreign,      ///< of another protocol: a browser or proxy was pointed at this port
   unknown,

@@ -47,6 +47,7 @@ ServerMachine::Action ServerMachine::next() {
         action = in_closing();
         break;
       case State::asking_helo:
+      case State::asking_client:
       case State::asking_mail:
       case State::asking_rcpt:
       case State::asking_start_data:
@@ -209,6 +210,11 @@ std::optional<ServerMachine::Action> ServerMachine::dispatch(const Command& comm
       return on_rcpt(command);
     case Verb::data:
       return on_data(command);
+    case Verb::xclient:
+      return on_xclient(command);
+    case Verb::xforward:
+      on_xforward(command);
+      break;
     case Verb::rset:
       on_rset(command);
       break;
@@ -233,21 +239,6 @@ std::optional<ServerMachine::Action> ServerMachine::dispatch(const Command& comm
 }
 
 // --- commands
-
-std::optional<ServerMachine::Action> ServerMachine::on_helo(const Command& command,
-                                                            Greeting greeting) {
-  auto name = parse_helo(command.argument);
-  if (!name) {
-    say_error(name.error());
-    return std::nullopt;
-  }
-  if (!pending().empty()) ++unsynchronized_;
-  if (!may_idle()) return std::nullopt;
-  helo_ = *std::move(name);
-  asked_greeting_ = greeting;
-  state_ = State::asking_helo;
-  return CheckHelo{};
-}
 
 std::optional<ServerMachine::Action> ServerMachine::on_mail(const Command& command) {
   if (refusal_) {
@@ -370,9 +361,13 @@ void ServerMachine::accept() {
   switch (state_) {
     case State::asking_helo:
       if (asked_greeting_ == Greeting::helo) return answer(Reply(250, options_.hostname));
-      return answer(replies::ehlo(
-          options_.hostname, options_.message_bytes_max,
-          tls_ == Tls::offered ? replies::OfferStarttls::yes : replies::OfferStarttls::no));
+      return answer(
+          replies::ehlo(options_.hostname, {.message_bytes_max = options_.message_bytes_max,
+                                            .starttls = tls_ == Tls::offered,
+                                            .xclient = trust_.xclient,
+                                            .xforward = trust_.xforward}));
+    case State::asking_client:
+      return answer(replies::greeting(options_.hostname));
     case State::asking_mail:
       return answer(replies::sender_ok());
     case State::asking_rcpt:
@@ -388,6 +383,9 @@ void ServerMachine::answer(const Reply& reply) {
   switch (state_) {
     case State::asking_helo:
       answer_helo(reply);
+      break;
+    case State::asking_client:
+      answer_client(reply);
       break;
     case State::asking_mail:
       answer_mail(reply);
@@ -415,21 +413,6 @@ void ServerMachine::refuse_as_error(const Reply& reply) {
   CHECK(state_ == State::asking_rcpt && !reply.is_positive());
   state_ = State::command;
   say_error(reply);
-}
-
-void ServerMachine::answer_helo(const Reply& reply) {
-  // RFC 5321 section 4.1.4: a refused greeting leaves the session as it was before it.
-  if (reply.is_positive()) {
-    // RFC 5321 section 4.1.4: a second greeting resets the transaction as RSET does.
-    reset_transaction();
-    greeting_ = asked_greeting_;
-    refusal_.reset();
-    sender_refused_ = false;
-  } else {
-    refusal_ = std::make_unique<const Reply>(reply);
-  }
-  say(reply);
-  state_ = State::command;
 }
 
 void ServerMachine::answer_mail(const Reply& reply) {
@@ -460,7 +443,7 @@ void ServerMachine::answer_start_data(const Reply& reply) {
 void ServerMachine::answer_end_data(const Reply& reply) {
   if (reply.is_positive()) idle_commands_ = 0;
   say(reply);
-  transaction_.reset();
+  end_transaction();
   state_ = State::command;
 }
 
@@ -489,7 +472,7 @@ std::optional<ServerMachine::Action> ServerMachine::end_of_data() {
   }
   // RFC 5321 section 4.1.1.4: a refused message is answered once, at its end.
   say(*transaction_->refusal);
-  transaction_.reset();
+  end_transaction();
   state_ = State::command;
   return std::nullopt;
 }
@@ -571,7 +554,14 @@ bool ServerMachine::may_idle() {
   return false;
 }
 
+void ServerMachine::end_transaction() {
+  transaction_.reset();
+  // XFORWARD_README: its attributes hold for one transaction.
+  forwarded_.reset();
+}
+
 void ServerMachine::reset_transaction() {
+  forwarded_.reset();
   if (!transaction_) return;
   // Nothing is left to drop when the driver was told already.
   drop_due_ = drop_due_ || !transaction_->refusal;

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "mail/address.h"
 #include "mail/envelope.h"
+#include "smtp/client_attributes.h"
 #include "smtp/command.h"
 #include "smtp/dot_stream.h"
 #include "smtp/limits.h"
@@ -56,6 +57,12 @@ class ServerMachine {
   /// May this client begin, who calls itself helo()? accept() or answer(). Refused, it hears the
   /// same at MAIL.
   struct CheckHelo {};
+  /// A proxy that is trusted says on whose behalf it goes on (XCLIENT). accept(): the session
+  /// begins anew, with a greeting; or answer(), with 421, or as at
+  /// CheckHelo, or 5yz as refuse_session().
+  struct NameClient {
+    const ClientAttributes* attributes = nullptr;
+  };
   /// May this sender? accept() or answer().
   struct CheckMail {
     const mail::Envelope* envelope = nullptr;  ///< without recipients
@@ -83,10 +90,15 @@ class ServerMachine {
   struct StartTls {};
   /// The session is over and everything to say has been said.
   struct Close {};
-  using Action = std::variant<Read, Send, CheckHelo, CheckMail, CheckRcpt, StartData, Body, EndData,
-                              DropTransaction, StartTls, Close>;
+  using Action = std::variant<Read, Send, NameClient, CheckHelo, CheckMail, CheckRcpt, StartData,
+                              Body, EndData, DropTransaction, StartTls, Close>;
 
   enum class TlsOffer : std::uint8_t { none, starttls };
+  /// Whether the client may speak for others.
+  struct Trust {
+    bool xclient = false;
+    bool xforward = false;
+  };
 
   /// `options` outlive the machine.
   ServerMachine(const ServerOptions& options, TlsOffer tls);
@@ -94,8 +106,11 @@ class ServerMachine {
   ServerMachine(const ServerMachine&) = delete;
   ServerMachine& operator=(const ServerMachine&) = delete;
 
-  /// What to do now. Not to be called while a question (CheckHelo, CheckMail, CheckRcpt, StartData,
-  /// EndData) has no answer.
+  /// Allows XCLIENT and XFORWARD, which are refused without it. Before the first next().
+  void trust(Trust trust) { trust_ = trust; }
+
+  /// What to do now. Not to be called while a question (NameClient, CheckHelo, CheckMail,
+  /// CheckRcpt, StartData, EndData) has no answer.
   Action next();
 
   void feed(std::string_view bytes);
@@ -122,6 +137,8 @@ class ServerMachine {
   [[nodiscard]] const std::string& helo() const { return helo_; }
   /// By which of them; `none` before it.
   [[nodiscard]] Greeting greeting() const { return asked_greeting_; }
+  /// What XFORWARD said of the transaction's message; null when it said nothing.
+  [[nodiscard]] const ForwardedClient* forwarded() const { return forwarded_.get(); }
   [[nodiscard]] bool tls() const { return tls_ == Tls::active; }
   /// Whether the transaction's data is being received or decided upon.
   [[nodiscard]] bool in_data() const {
@@ -141,6 +158,7 @@ class ServerMachine {
     greeting,
     command,
     asking_helo,
+    asking_client,
     asking_mail,
     asking_rcpt,
     asking_start_data,
@@ -171,6 +189,10 @@ class ServerMachine {
   std::optional<Action> on_helo(const Command& command, Greeting greeting);
   void on_rset(const Command& command);
   void on_starttls(const Command& command);
+  // XCLIENT and XFORWARD: server_machine_client.cc.
+  std::optional<Action> on_xclient(const Command& command);
+  void on_xforward(const Command& command);
+  void answer_client(const Reply& reply);
   void on_quit(const Command& command);
   void on_simple(const Command& command);
   void on_foreign();
@@ -188,6 +210,8 @@ class ServerMachine {
   void close_with(const Reply& reply);
   bool may_idle();
   void reset_transaction();
+  /// The transaction is over, and has been answered.
+  void end_transaction();
   void consume(std::size_t bytes);
   [[nodiscard]] std::string_view pending() const;
   Send take_output();
@@ -208,6 +232,9 @@ class ServerMachine {
   std::string output_;   // replies not sent yet
   std::string helo_;
   std::unique_ptr<const Reply> refusal_;  // of the greeting
+  Trust trust_;
+  std::unique_ptr<ClientAttributes> attributes_;  // while their client is asked about
+  std::unique_ptr<ForwardedClient> forwarded_;
   std::unique_ptr<Transaction> transaction_;
   std::uint32_t errors_ = 0;
   std::uint32_t idle_commands_ = 0;

@@ -20,13 +20,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   options.bare_newline = bytes[0] & 1 ? BareNewline::normalize : BareNewline::refuse;
   std::optional<Reply> turned_away;
   if ((bytes[0] & 6) == 6) turned_away = Reply(554, {5, 7, 25}, "no");
-  ServerScript whole(options, ServerMachine::TlsOffer::none, turned_away);
+  const ServerMachine::Trust trust{.xclient = (bytes[0] & 8) != 0,
+                                   .xforward = (bytes[0] & 16) != 0};
+  ServerScript whole(options, ServerMachine::TlsOffer::none, trust, turned_away);
   whole.feed(text);
-  ServerScript parts(options, ServerMachine::TlsOffer::none, turned_away);
+  ServerScript parts(options, ServerMachine::TlsOffer::none, trust, turned_away);
   parts.feed(text, 1 + bytes[0] % 5);
   CHECK(whole.sent == parts.sent);
   CHECK(whole.messages == parts.messages);
   CHECK(whole.envelopes == parts.envelopes);
+  CHECK(whole.clients == parts.clients);
+  CHECK(whole.forwarded == parts.forwarded);
   CHECK(whole.closed == parts.closed);
   ReplyReader reader;
   std::string_view sent = whole.sent;

@@ -118,7 +118,7 @@ std::vector<Dialog> other_commands() {
       {"unknown", "FOO\r\nMAILFROM:<a@b>\r\n\r\n", "500 500 500"},
       {"known, not offered", "EXPN x\r\nAUTH PLAIN\r\nBDAT 3\r\nETRN x\r\nSTARTTLS\r\n",
        "502 502 502 502 502"},
-      {"XCLIENT of anybody", "XCLIENT ADDR=192.0.2.1 NAME=trusted.example.com\r\n", "502"},
+      {"XCLIENT of anybody", "XCLIENT ADDR=192.0.2.1 NAME=trusted.example.com\r\n", "550"},
       {"a browser", "POST / HTTP/1.1\r\nHost: x\r\n\r\nMAIL FROM:<a@b.example>\r\n", "554"},
       {"NUL in an address", ehlo + std::string("MAIL FROM:<a\0b@c.example>\r\n", 27), "250 501"},
       {"CR in an address", ehlo + "MAIL FROM:<a\rRCPT TO:<x@c.example>\r\n", "250 501"},
@@ -230,14 +230,14 @@ TEST(ServerMachine, RefusesOneWhoTalksBeforeTheGreeting) {
 }
 
 TEST(ServerMachine, TurnsClientsAwayInPlaceOfTheGreeting) {
-  ServerScript busy({}, TlsOffer::none, Reply(421, {4, 7, 25}, "no"));
+  ServerScript busy({}, TlsOffer::none, {}, Reply(421, {4, 7, 25}, "no"));
   EXPECT_EQ(busy.replies(), "421 4.7.25 no\r\n");
   EXPECT_TRUE(busy.closed);
 
   for (const std::size_t chunk : {0U, 1U, 7U}) {
     ServerOptions options;
     options.errors_max = 6;
-    ServerScript refused(options, TlsOffer::starttls, Reply(554, {5, 7, 25}, "no"));
+    ServerScript refused(options, TlsOffer::starttls, {}, Reply(554, {5, 7, 25}, "no"));
     EXPECT_EQ(refused.replies(), "554 5.7.25 no\r\n");
     refused.feed(ready + "DATA\r\nNOOP\r\nSTARTTLS\r\nQUIT\r\n", chunk);
     EXPECT_EQ(refused.first_digits(), "503 503 503 503 503 503 221");
@@ -245,7 +245,7 @@ TEST(ServerMachine, TurnsClientsAwayInPlaceOfTheGreeting) {
   }
   ServerOptions options;
   options.errors_max = 2;
-  ServerScript stubborn(options, TlsOffer::none, Reply(554, {5, 7, 25}, "no"));
+  ServerScript stubborn(options, TlsOffer::none, {}, Reply(554, {5, 7, 25}, "no"));
   stubborn.feed(ready);
   EXPECT_EQ(stubborn.first_digits(), "554 503 503 421") << "not for ever";
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "smtp/client_attributes.h"
+
 namespace postern::smtp::replies {
 namespace {
 
@@ -20,15 +22,17 @@ Reply greeting(std::string_view hostname) {
   return {220, fmt::format("{} ESMTP Postern", hostname)};
 }
 
-Reply ehlo(std::string_view hostname, std::uint64_t message_bytes_max, OfferStarttls starttls) {
+Reply ehlo(std::string_view hostname, const Offers& offers) {
   Reply reply(250, std::string(hostname));
   reply.lines.emplace_back("PIPELINING");
   // RFC 1870 section 4: SIZE and the largest message in octets.
-  reply.lines.push_back(fmt::format("SIZE {}", message_bytes_max));
+  reply.lines.push_back(fmt::format("SIZE {}", offers.message_bytes_max));
   reply.lines.emplace_back("8BITMIME");
-  if (starttls == OfferStarttls::yes) reply.lines.emplace_back("STARTTLS");
+  if (offers.starttls) reply.lines.emplace_back("STARTTLS");
   reply.lines.emplace_back("ENHANCEDSTATUSCODES");
   reply.lines.emplace_back("DSN");
+  if (offers.xclient) reply.lines.push_back(fmt::format("XCLIENT {}", xclient_attributes));
+  if (offers.xforward) reply.lines.push_back(fmt::format("XFORWARD {}", xforward_attributes));
   return reply;
 }
 
@@ -89,6 +93,12 @@ Reply mail_first() {
 }
 Reply nested_mail() {
   return {503, invalid_command, "A transaction is under way; end it or send RSET"};
+}
+Reply not_trusted(std::string_view verb) {
+  return {550, {5, 7, 0}, fmt::format("You may not use {} here", verb)};
+}
+Reply within_transaction(std::string_view verb) {
+  return {503, invalid_command, fmt::format("{} is not for the middle of a transaction", verb)};
 }
 Reply no_valid_recipients() {
   return {554, invalid_command, "No valid recipients"};

@@ -11,10 +11,16 @@
 /// 3463, RFC 5248) and words.
 namespace postern::smtp::replies {
 
-enum class OfferStarttls : std::uint8_t { no, yes };
+/// What EHLO announces beside what is always there.
+struct Offers {
+  std::uint64_t message_bytes_max = 0;
+  bool starttls = false;
+  bool xclient = false;
+  bool xforward = false;
+};
 
 Reply greeting(std::string_view hostname);
-Reply ehlo(std::string_view hostname, std::uint64_t message_bytes_max, OfferStarttls starttls);
+Reply ehlo(std::string_view hostname, const Offers& offers);
 Reply ok();
 Reply sender_ok();
 Reply recipient_ok();
@@ -35,6 +41,8 @@ Reply only_quit();
 Reply greet_first();
 Reply mail_first();
 Reply nested_mail();
+Reply not_trusted(std::string_view verb);
+Reply within_transaction(std::string_view verb);
 Reply no_valid_recipients();
 Reply too_many_recipients();
 Reply message_too_big(std::uint64_t message_bytes_max);

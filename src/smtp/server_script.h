@@ -18,8 +18,10 @@ class ServerScript {
  public:
   explicit ServerScript(ServerOptions options = {},
                         ServerMachine::TlsOffer tls = ServerMachine::TlsOffer::none,
+                        ServerMachine::Trust trust = {},
                         const std::optional<Reply>& turned_away = std::nullopt)
       : options_(named(std::move(options))), machine(options_, tls) {
+    machine.trust(trust);
     if (turned_away) machine.refuse_session(*turned_away);
     run();
   }
@@ -60,6 +62,8 @@ class ServerScript {
   std::string sent;
   std::vector<std::string> messages;  ///< contents that were taken
   std::vector<mail::Envelope> envelopes;
+  std::vector<ClientAttributes> clients;   ///< that a proxy named
+  std::vector<ForwardedClient> forwarded;  ///< at each MAIL that had one
   std::size_t drops = 0;
   std::size_t handshakes = 0;
   std::size_t writes = 0;
@@ -77,7 +81,11 @@ class ServerScript {
       ++writes;
     } else if (std::holds_alternative<ServerMachine::CheckHelo>(action)) {
       decide(machine.helo());
+    } else if (const auto* named = std::get_if<ServerMachine::NameClient>(&action)) {
+      clients.push_back(*named->attributes);
+      machine.accept();
     } else if (const auto* mail = std::get_if<ServerMachine::CheckMail>(&action)) {
+      if (machine.forwarded() != nullptr) forwarded.push_back(*machine.forwarded());
       decide(mail->envelope->reverse_path);
     } else if (const auto* rcpt = std::get_if<ServerMachine::CheckRcpt>(&action)) {
       decide(rcpt->recipient->address);

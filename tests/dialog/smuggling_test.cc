@@ -137,7 +137,7 @@ TEST(Smuggling, CommandsAreNotSmuggledEither) {
       {"bare-lf-command", "NOOP\nMAIL FROM:<a@example.org>\n", "500 500"},
       {"nul-in-address", std::string("MAIL FROM:<a\0b@example.org>\r\n", 29), "501"},
       {"cr-in-address", "MAIL FROM:<a\rRCPT TO:<x@example.org>\r\n", "501"},
-      {"xclient-unasked", "XCLIENT ADDR=192.0.2.1 NAME=trusted.example.com\r\n", "502"},
+      {"xclient-unasked", "XCLIENT ADDR=192.0.2.1 NAME=trusted.example.com\r\n", "550"},
       // BDAT is not offered (no CHUNKING), so a client that follows EHLO never sends it. Where the
       // corpus expects 250 for the chunk and 503 for DATA, here the command is refused with 502 and
       // its three bytes stand before DATA: "abcDATA" is unknown, and no data begins.
