@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "app/overrides.h"
+#include "app/proxies.h"
 #include "app/recipients.h"
 #include "app/reports.h"
 #include "app/values.h"
@@ -200,6 +201,7 @@ void read_unknown_ip(Section section, Configuration::UnknownIp& unknown_ip) {
                   {"always", UnknownIpHeader::always}});
   section.flag("check_private", unknown_ip.check_private);
   section.list("exempt_networks", unknown_ip.exempt_networks, list_count_max, parse_network);
+  read_known_hosts(section, unknown_ip);
   read_actions(section.section("actions"), unknown_ip);
   read_escalation(section.section("escalation"), unknown_ip.escalation);
   unknown_ip.overrides = read_overrides(section, unknown_ip.answer_at);
@@ -388,6 +390,7 @@ Configuration read_all(const TomlTable& table, Findings& findings,
   read_limits(root.section("limits"), configuration.limits);
   read_smtp(root.section("smtp"), configuration.smtp);
   read_relay(root.section("relay"), configuration.relay);
+  read_proxies(root.section("proxies"), configuration.proxies);
   read_unknown_ip(root.section("unknown_ip"), configuration.unknown_ip);
   read_recipients(root.section("recipients"), configuration.relay, configuration.recipients);
   read_dns(root.section("dns"), configuration.dns);

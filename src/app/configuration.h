@@ -72,6 +72,14 @@ struct Configuration {
     std::vector<IpNetwork> networks;
     bool operator==(const Relay&) const = default;
   };
+  /// Who is believed about who the client is.
+  struct Proxies {
+    std::vector<IpNetwork> proxy_protocol;
+    Duration header_timeout = std::chrono::seconds(5);
+    std::vector<IpNetwork> xclient;
+    std::vector<IpNetwork> xforward;
+    bool operator==(const Proxies&) const = default;
+  };
   struct UnknownIp {
     policy::UnknownIpMode mode = policy::UnknownIpMode::observe;
     policy::ReplyStyle reply_style = policy::ReplyStyle::postern;
@@ -82,6 +90,8 @@ struct Configuration {
     session::UnknownIpHeader header = session::UnknownIpHeader::tagged;
     std::vector<IpNetwork> exempt_networks;
     policy::EscalationOptions escalation;
+    std::vector<IpNetwork> known_hosts;
+    policy::KnownHostsDecide known_hosts_decide = policy::KnownHostsDecide::record;
     policy::Overrides overrides;
     policy::Action no_ptr = policy::Action::reply_450;
     policy::Action bad_name = policy::Action::reply_450;
@@ -182,6 +192,7 @@ struct Configuration {
   Limits limits;
   Smtp smtp;
   Relay relay;
+  Proxies proxies;
   UnknownIp unknown_ip;
   Recipients recipients;
   Dns dns;

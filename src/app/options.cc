@@ -19,6 +19,8 @@ session::Options session_options(const Configuration& configuration) {
   options.smtp.data_timeout = configuration.smtp.data_timeout;
   options.relay.domains = configuration.relay.domains;
   options.relay.networks = configuration.relay.networks;
+  options.proxies = {configuration.proxies.proxy_protocol, configuration.proxies.header_timeout,
+                     configuration.proxies.xclient, configuration.proxies.xforward};
   options.postmaster = configuration.server.postmaster;
   options.sessions_max = configuration.limits.sessions_max;
   options.sessions_per_client_max = configuration.limits.sessions_per_client_max;
@@ -83,6 +85,8 @@ policy::UnknownIpOptions unknown_ip_options(const Configuration::UnknownIp& unkn
   options.stale_max = unknown_ip.stale_max;
   options.escalation = unknown_ip.escalation;
   options.exempt_networks = unknown_ip.exempt_networks;
+  options.known_hosts = unknown_ip.known_hosts;
+  options.known_hosts_decide = unknown_ip.known_hosts_decide;
   options.no_ptr = unknown_ip.no_ptr;
   options.bad_name = unknown_ip.bad_name;
   options.no_forward = unknown_ip.no_forward;

@@ -26,6 +26,7 @@ TEST(Options, DefaultsAreThoseOfTheRooms) {
   EXPECT_EQ(options->session.sessions_per_client_max, session.sessions_per_client_max);
   EXPECT_EQ(options->session.received_max, session.received_max);
   EXPECT_EQ(options->session.postfix_rejects, session.postfix_rejects);
+  EXPECT_EQ(options->session.proxies.header_timeout, session.proxies.header_timeout);
 
   const ledger::LedgerOptions ledger;
   EXPECT_EQ(options->ledger.enabled, ledger.enabled);
@@ -37,6 +38,7 @@ TEST(Options, DefaultsAreThoseOfTheRooms) {
   EXPECT_EQ(options->unknown_ip.reply_style, unknown_ip.reply_style);
   EXPECT_EQ(options->unknown_ip.deadline, unknown_ip.deadline);
   EXPECT_EQ(options->unknown_ip.check_private, unknown_ip.check_private);
+  EXPECT_EQ(options->unknown_ip.known_hosts_decide, unknown_ip.known_hosts_decide);
   EXPECT_EQ(options->unknown_ip.no_ptr, unknown_ip.no_ptr);
   EXPECT_EQ(options->unknown_ip.bad_name, unknown_ip.bad_name);
   EXPECT_EQ(options->unknown_ip.no_forward, unknown_ip.no_forward);
@@ -84,6 +86,11 @@ errors_max = 16
 [relay]
 domains = ["example.org"]
 networks = ["192.0.2.0/24"]
+[proxies]
+proxy_protocol = ["203.0.113.1"]
+header_timeout = "32s"
+xclient = ["203.0.113.2", "203.0.113.3"]
+xforward = ["203.0.113.4", "203.0.113.5", "203.0.113.6"]
 [unknown_ip]
 mode = "enforce"
 reply_style = "postfix"
@@ -93,6 +100,8 @@ stale_max = "18h"
 header = "always"
 check_private = true
 exempt_networks = ["198.51.100.0/24"]
+known_hosts = ["203.0.113.7"]
+known_hosts_decide = "refuse"
 [unknown_ip.actions]
 no_ptr = "550"
 bad_name = "accept"
@@ -163,6 +172,10 @@ TEST(Options, PassOnWhatTheFileSays) {
   EXPECT_EQ(session.smtp.errors_max, 16U);
   EXPECT_EQ(session.relay.domains.size(), 1U);
   EXPECT_EQ(session.relay.networks.size(), 1U);
+  EXPECT_EQ(session.proxies.proxy_protocol.size(), 1U);
+  EXPECT_EQ(session.proxies.header_timeout, seconds(32));
+  EXPECT_EQ(session.proxies.xclient.size(), 2U);
+  EXPECT_EQ(session.proxies.xforward.size(), 3U);
   EXPECT_TRUE(session.postfix_rejects);
   EXPECT_EQ(options->http_listen, Endpoint::parse("127.0.0.1:9125"));
   EXPECT_EQ(options->unknown_ip.mode, policy::UnknownIpMode::enforce);
@@ -175,6 +188,8 @@ TEST(Options, PassOnWhatTheFileSays) {
                 .enabled = true, .after_attempts = 19, .after = std::chrono::hours(20)}));
   EXPECT_TRUE(options->unknown_ip.check_private);
   EXPECT_EQ(options->unknown_ip.exempt_networks.size(), 1U);
+  EXPECT_EQ(options->unknown_ip.known_hosts.size(), 1U);
+  EXPECT_EQ(options->unknown_ip.known_hosts_decide, policy::KnownHostsDecide::refuse);
   EXPECT_EQ(options->unknown_ip.no_ptr, policy::Action::reply_550);
   EXPECT_EQ(options->unknown_ip.bad_name, policy::Action::accept);
   EXPECT_EQ(options->unknown_ip.no_forward, policy::Action::tag);

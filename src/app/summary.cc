@@ -69,8 +69,8 @@ std::string recipients_line(const Configuration::RecipientDomain& domain) {
 }  // namespace
 
 std::string summary(const Configuration& configuration) {
-  const auto& [server, limits, smtp, relay, unknown_ip, recipients, dns, delivery, reports, routes,
-               ledger, log, admin] = configuration;
+  const auto& [server, limits, smtp, relay, proxies, unknown_ip, recipients, dns, delivery, reports,
+               routes, ledger, log, admin] = configuration;
   std::string lines;
   const auto add = [&lines](std::string_view what, std::string_view value) {
     lines += fmt::format("  {:<12} {}\n", what, value);
@@ -87,7 +87,20 @@ std::string summary(const Configuration& configuration) {
   add("relays from", relay.networks.empty()
                          ? "no network"
                          : joined(relay.networks, [](const IpNetwork& n) { return n.text(); }));
+  const auto networks = [](const std::vector<IpNetwork>& listed) {
+    return joined(listed, [](const IpNetwork& network) { return network.text(); });
+  };
+  if (!proxies.proxy_protocol.empty())
+    add("proxies", "PROXY protocol from " + networks(proxies.proxy_protocol));
+  if (!proxies.xclient.empty()) add("proxies", "XCLIENT from " + networks(proxies.xclient));
+  if (!proxies.xforward.empty()) add("proxies", "XFORWARD from " + networks(proxies.xforward));
   add("unknown IP", unknown_ip_line(unknown_ip));
+  if (!unknown_ip.known_hosts.empty())
+    add("known hosts",
+        fmt::format("{}; the host before them is {}", networks(unknown_ip.known_hosts),
+                    unknown_ip.known_hosts_decide == policy::KnownHostsDecide::refuse
+                        ? "checked and decided upon at the end of the message"
+                        : "checked and recorded, never refused"));
   for (std::size_t i = 0; i < recipients.domains.size() && i < listed_max; ++i)
     add("recipients", fmt::format("{}: {}", recipients.domains[i].domain,
                                   recipients_line(recipients.domains[i])));

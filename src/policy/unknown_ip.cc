@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/networks.h"
 #include "io/notify.h"
 #include "io/task_group.h"
 #include "policy/result_cache.h"
@@ -179,8 +180,8 @@ struct UnknownIpCheck::State {
   /// unknown-ip.md section 4: why this client is not looked up; nullptr when it is.
   std::shared_ptr<PendingCheck> skip(const IpAddress& client) const {
     if (options->mode == UnknownIpMode::off) return off;
-    for (const IpNetwork& network : options->exempt_networks)
-      if (network.contains(client)) return exempt;
+    if (any_contains(options->known_hosts, client)) return known_host;
+    if (any_contains(options->exempt_networks, client)) return exempt;
     if (options->check_private) return nullptr;
     if (client.is_loopback()) return loopback;
     if (client.is_link_local()) return link_local;
@@ -251,6 +252,7 @@ struct UnknownIpCheck::State {
   UnknownIpMetrics metrics;
 
   std::shared_ptr<PendingCheck> off = std::make_shared<Skipped>("option off");
+  std::shared_ptr<PendingCheck> known_host = std::make_shared<Skipped>("known host");
   std::shared_ptr<PendingCheck> exempt = std::make_shared<Skipped>("exempt network");
   std::shared_ptr<PendingCheck> loopback = std::make_shared<Skipped>("loopback address");
   std::shared_ptr<PendingCheck> link_local = std::make_shared<Skipped>("link-local address");
@@ -266,6 +268,24 @@ UnknownIpCheck::~UnknownIpCheck() = default;
 std::shared_ptr<PendingCheck> UnknownIpCheck::start(const IpAddress& client) {
   if (auto skipped = state_->skip(client)) return ++state_->metrics.skipped, skipped;
   return std::make_shared<Pending>(state_->source_for(client), state_->options, state_->common);
+}
+
+std::shared_ptr<PendingCheck> UnknownIpCheck::skipped(std::string because) {
+  return std::make_shared<Skipped>(std::move(because));
+}
+
+std::optional<KnownHostsDecide> UnknownIpCheck::known_host(const IpAddress& client) const {
+  const UnknownIpOptions& options = *state_->options;
+  const bool known =
+      options.mode != UnknownIpMode::off && any_contains(options.known_hosts, client);
+  return known ? std::optional(options.known_hosts_decide) : std::nullopt;
+}
+
+bool UnknownIpCheck::is_trusted_hop(const IpAddress& hop) const {
+  const UnknownIpOptions& options = *state_->options;
+  // A filter on the known host itself is on our side also where private addresses are checked.
+  return any_contains(options.known_hosts, hop) || hop.is_loopback() ||
+         (!options.check_private && (hop.is_link_local() || hop.is_private()));
 }
 
 void UnknownIpCheck::set_options(UnknownIpOptions options) {
@@ -312,15 +332,6 @@ io::Task<> UnknownIpCheck::stop() {
   for (const auto& [client, lookup] : running) state_->finish(*lookup, undetermined(client));
   co_await state_->checks.join();
   co_await state_->lookups.join();
-}
-
-const UnknownIpVerdict& UnknownIpCheck::authenticated() {
-  static const UnknownIpVerdict verdict = [] {
-    UnknownIpVerdict made;
-    made.skipped_because = "authenticated";
-    return made;
-  }();
-  return verdict;
 }
 
 std::size_t UnknownIpCheck::cached() const {

@@ -21,6 +21,11 @@
 namespace postern::policy {
 
 enum class UnknownIpMode : std::uint8_t { off, observe, enforce };
+/// What is done about the host that gave a known host its mail.
+enum class KnownHostsDecide : std::uint8_t {
+  record,  ///< its check is only told
+  refuse,  ///< its action is the reply to the message
+};
 enum class ReplyStyle : std::uint8_t { postern, postfix };
 
 /// The seven states of unknown-ip.md section 2.
@@ -44,6 +49,9 @@ struct UnknownIpOptions {
   AnswerAt answer_at = AnswerAt::rcpt;
   bool check_private = false;
   std::vector<IpNetwork> exempt_networks;
+  /// Upstream servers whom we trust: not checked themselves, while the host before them may be.
+  std::vector<IpNetwork> known_hosts;
+  KnownHostsDecide known_hosts_decide = KnownHostsDecide::record;
   Action no_ptr = Action::reply_450;
   Action bad_name = Action::reply_450;
   Action no_forward = Action::reply_450;
@@ -69,7 +77,7 @@ std::shared_ptr<const auth::Iprev> no_lookups();
 struct UnknownIpVerdict {
   UnknownIpState state = UnknownIpState::skipped;
   std::string
-      skipped_because;  ///< "exempt network", "private address", "option off"; for skipped only
+      skipped_because;  ///< "known host", "private address", "option off", ...; for skipped only
   /// The lookups behind it. Never null; one object for all clients of one result, so that whoever
   /// keeps the evidence keeps a pointer.
   std::shared_ptr<const auth::Iprev> iprev = no_lookups();
@@ -120,6 +128,15 @@ class UnknownIpCheck {
 
   /// Starts the check of a client that has just connected. Never waits.
   std::shared_ptr<PendingCheck> start(const IpAddress& client);
+  /// The check of a client that is not looked up, whatever its address is: skipped, accepted.
+  /// `because` is "authenticated" and the like.
+  static std::shared_ptr<PendingCheck> skipped(std::string because);
+  /// What is done about the host before this client, when the client is a known host; nothing is
+  /// while the option is off.
+  [[nodiscard]] std::optional<KnownHostsDecide> known_host(const IpAddress& client) const;
+  /// Whether a host that stands in a known host's trace is one of ours itself: a known host, or an
+  /// address that is not checked for being private.
+  [[nodiscard]] bool is_trusted_hop(const IpAddress& hop) const;
   [[nodiscard]] bool has_overrides() const;
   /// What an override says of mail from and to these domains (lower case; the null reverse path has
   /// none), as far as they are known where the option answers. Nothing of a client that was
@@ -132,9 +149,6 @@ class UnknownIpCheck {
   /// Ends checks under way; their verdicts become temp_error at once, and so do later ones. Resumes
   /// when their lookups have ended too, so stop the resolver first to be quick. Before destruction.
   io::Task<> stop();
-
-  /// The verdict for a client that authenticated, whatever its address is: skipped, accepted.
-  static const UnknownIpVerdict& authenticated();
 
   [[nodiscard]] std::size_t cached() const;
   [[nodiscard]] std::size_t under_way() const;

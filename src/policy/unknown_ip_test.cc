@@ -156,7 +156,7 @@ TEST_F(UnknownIpTest, SkipsBeforeAnyLookup) {
   check().set_options(options_);
   EXPECT_EQ(start("192.0.2.2")->ready()->skipped_because, "option off");
   EXPECT_TRUE(resolver_.take_lookups().empty());
-  EXPECT_EQ(UnknownIpCheck::authenticated().skipped_because, "authenticated");
+  EXPECT_EQ(UnknownIpCheck::skipped("authenticated")->ready()->skipped_because, "authenticated");
 }
 
 TEST_F(UnknownIpTest, ChecksPrivateAddressesWhenAsked) {

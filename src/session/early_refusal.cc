@@ -46,7 +46,8 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
       .reply = *reply,
       .case_id = other ? other->case_id : verdict.case_id,
       .rule = other ? std::string_view(other->name) : std::string_view(),
-      .step = step};
+      .step = step,
+      .via = via_};
   record_refusal({}, verdict, override, ledger::Effect::refused);
   metrics_.count_refusal(client_.address, decision.cause, world_.clock.now());
   log_refused(ports_.log, decision);
@@ -65,6 +66,7 @@ io::Task<> Session::check_helo() {
 }
 
 io::Task<> Session::check_sender(Machine::CheckMail check) {
+  log_forwarded();
   sender_ = check.envelope->reverse_path;
   patience_ = policy::Patience::wait;
   tag_ = {};

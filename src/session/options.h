@@ -28,11 +28,21 @@ enum class UnknownIpHeader : std::uint8_t {
   always,
 };
 
+/// Who is believed about who the client is (docs/clients.md).
+struct ProxyOptions {
+  /// Their connections must begin with a PROXY protocol header.
+  std::vector<IpNetwork> proxy_protocol;
+  Duration header_timeout = std::chrono::seconds(5);
+  std::vector<IpNetwork> xclient;   ///< may use XCLIENT
+  std::vector<IpNetwork> xforward;  ///< may use XFORWARD
+};
+
 /// What the receiving half can be told. Immutable once given to the server: a reload gives another
 /// one, and sessions under way keep theirs.
 struct Options {
   smtp::ServerOptions smtp;  ///< host name, limits and timeouts of a session
   RelayOptions relay;
+  ProxyOptions proxies;
   /// Where mail for "postmaster" without a domain goes; empty: postmaster@<host name>.
   std::string postmaster;
   std::size_t sessions_max = 10'000;          ///< of one shard

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/networks.h"
 #include "base/text.h"
 
 namespace postern::session {
@@ -34,9 +35,7 @@ bool in_domains(const std::vector<std::string>& domains, std::string_view domain
 RelayDecision decide_relay(const Options& options, const IpAddress& client,
                            const mail::Mailbox& recipient) {
   if (is_our_postmaster(options, recipient)) return RelayDecision::postmaster;
-  const auto& networks = options.relay.networks;
-  const bool trusted = std::ranges::any_of(
-      networks, [&client](const IpNetwork& network) { return network.contains(client); });
+  const bool trusted = any_contains(options.relay.networks, client);
   if (trusted && !recipient.domain.empty()) return RelayDecision::trusted_client;
   if (!in_domains(options.relay.domains, mail::normalize_domain(recipient.domain)))
     return RelayDecision::denied;

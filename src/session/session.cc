@@ -37,12 +37,21 @@ Session::Session(Parts parts, std::unique_ptr<io::Stream> stream)
       metrics_(parts.metrics),
       stream_(std::move(stream)),
       client_(stream_->remote()),
-      check_(ports_.unknown_ip.start(client_.address)),
+      place_(std::move(parts.place)),
+      arrival_(parts.arrival),
       machine_(options_->smtp, start_tls_ ? Machine::TlsOffer::starttls : Machine::TlsOffer::none),
-      began_(world_.clock.now()) {}
+      began_(world_.clock.now()) {
+  if (arrival_ == Arrival::direct) {
+    trust_speaker();
+    check_ = ports_.unknown_ip.start(client_.address);
+  } else {
+    check_ = policy::UnknownIpCheck::skipped("client not known yet");
+  }
+}
 
 io::Task<> Session::run() {
-  if (options_->greeting_delay > Duration::zero()) co_await wait_before_greeting();
+  if (arrival_ == Arrival::proxied) co_await identify();
+  if (!closed_ && options_->greeting_delay > Duration::zero()) co_await wait_before_greeting();
   if (const auto refusal = co_await refusal_at(policy::AnswerAt::connect))
     machine_.refuse_session(*refusal);
   while (!closed_) co_await step(machine_.next());
@@ -58,6 +67,8 @@ io::Task<> Session::step(Machine::Action action) {
     co_await read(*wait);
   } else if (auto* output = std::get_if<Machine::Send>(&action)) {
     co_await send(std::move(*output));
+  } else if (const auto* named = std::get_if<Machine::NameClient>(&action)) {
+    co_await name_client(*named->attributes);
   } else if (std::holds_alternative<Machine::CheckHelo>(action)) {
     co_await check_helo();
   } else if (const auto* mail = std::get_if<Machine::CheckMail>(&action)) {
@@ -228,7 +239,8 @@ RecipientDecision Session::decision_about(const Machine::CheckRcpt& check,
       .cause = cause,
       .reply = reply,
       .case_id = verdict == nullptr ? std::string_view() : std::string_view(verdict->case_id),
-      .rule = {}};
+      .rule = {},
+      .via = via_};
 }
 
 void Session::count_decision(policy::AnswerAt step, const policy::UnknownIpVerdict& verdict,
@@ -364,8 +376,12 @@ io::Task<> Session::start_data(Machine::StartData start) {
     co_return;
   }
   std::string id = (*intake)->id().text();
+  auto hop = look_for_hop();
+  std::function<void(std::string_view)> on_received;
+  if (hop) on_received = [&walk = hop->walk](std::string_view value) { walk.feed(value); };
   message_.reset(new Message{*std::move(intake),
-                             TraceFilter(options_->smtp.hostname),
+                             std::move(hop),
+                             TraceFilter(options_->smtp.hostname, std::move(on_received)),
                              std::move(id),
                              sender_,
                              start.envelope->recipients.size(),
@@ -376,7 +392,8 @@ io::Task<> Session::start_data(Machine::StartData start) {
     message_->recipient_addresses.push_back(recipient.address);
   std::string trace = compose_trace({options_->smtp.hostname, client_.address, machine_.helo(),
                                      protocol, message_->queue_id, *start.envelope, verdict, now});
-  if (verdict != nullptr && bears_field(options_->unknown_ip_header, *verdict, tag_))
+  if (!message_->hop && verdict != nullptr &&
+      bears_field(options_->unknown_ip_header, *verdict, tag_))
     trace += compose_unknown_ip_field(*verdict, tag_);
   const auto written = co_await message_->intake->append(trace);
   if (written) {
@@ -407,12 +424,20 @@ io::Task<> Session::take_body(std::string_view bytes) {
     machine_.refuse_data({554, {5, 4, 6}, "Too many hops: this message goes in a circle"});
     co_return;
   }
+  if (message_->hop) co_await hold_for_hop();
   if (!message_->passed.empty()) co_await append(message_->passed);
 }
 
 io::Task<> Session::end_data() {
   message_->passed.clear();
   message_->filter.finish(message_->passed);
+  if (message_->hop) {
+    co_await hold_for_hop();
+    if (const auto refusal = refusal_of_hop()) {
+      message_.reset();
+      co_return machine_.answer(*refusal);
+    }
+  }
   Result<queue::MessageId> committed = queue::MessageId{};
   Result<> written{};
   if (!message_->passed.empty()) written = co_await message_->intake->append(message_->passed);

@@ -6,10 +6,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/log.h"
 #include "io/world.h"
 #include "ledger/recorder.h"
+#include "mail/received_from.h"
 #include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
 #include "queue/queue.h"
@@ -18,6 +20,7 @@
 #include "session/options.h"
 #include "session/relay_control.h"
 #include "session/session_log.h"
+#include "session/session_places.h"
 #include "session/trace_filter.h"
 #include "session/unknown_ip_field.h"
 #include "smtp/server_machine.h"
@@ -38,6 +41,14 @@ struct Ports {
 using StartTls = std::function<io::Task<Result<std::unique_ptr<io::Stream>>>(
     std::unique_ptr<io::Stream>, io::Deadline)>;
 
+/// Whether a connection is its client's own, or begins with a proxy's word about whose it is.
+enum class Arrival : std::uint8_t { direct, proxied };
+
+/// Why a client is turned away that has sessions_per_client_max already.
+inline constexpr std::string_view too_many_of_client = "too many connections from your address";
+/// RFC 5321 section 3.1: a server that cannot serve now may greet with a refusal; 421 closes.
+smtp::Reply busy_reply(const std::string& hostname, std::string_view why);
+
 /// One inbound connection: drives a server machine, asks policy at RCPT, streams data to the queue.
 /// Lives on one shard, in a task of its server; ends by itself in bounded time. While it waits for
 /// a command it holds no buffer and no transaction.
@@ -50,9 +61,12 @@ class Session {
     SharedOptions options;
     StartTls start_tls;  ///< empty: STARTTLS is not offered
     Metrics& metrics;
+    SessionPlaces::Place place;
+    Arrival arrival = Arrival::direct;
   };
   /// Starts the check of the client's address at once, so that its lookups overlap with the
-  /// greeting. References in `parts` outlive the session.
+  /// greeting; when a proxy says whose address that is, once it has. References in `parts` outlive
+  /// the session.
   Session(Parts parts, std::unique_ptr<io::Stream> stream);
 
   /// The whole session.
@@ -67,22 +81,47 @@ class Session {
 
  private:
   using Machine = smtp::ServerMachine;
+  /// Of a message that a known host hands on: the host before it.
+  struct Hop {
+    explicit Hop(std::function<bool(const IpAddress&)> trusted) : walk(std::move(trusted)) {}
+
+    mail::HopWalk walk;
+    policy::KnownHostsDecide decide = policy::KnownHostsDecide::record;
+    std::string held;      // content that waits, since the check's result goes before it
+    bool settled = false;  // nothing waits any more
+    Duration verdict_after{};
+    // Once settled, if there is such a host; enforced only where known hosts' mail is decided upon.
+    std::optional<policy::UnknownIpVerdict> verdict;
+  };
+  struct HopRefusal {
+    std::string_view recipient;
+    smtp::Reply reply;
+    std::optional<policy::OverrideDecision> rule;
+  };
   /// From the acceptance of DATA on.
   struct Message {
     std::unique_ptr<queue::Intake> intake;
+    std::unique_ptr<Hop> hop;  // before the filter, which tells it of Received fields
     TraceFilter filter;
     std::string queue_id;
     std::string sender;
     std::size_t recipients = 0;
     io::Deadline deadline;
     std::string passed;  // content on its way from the filter to the intake
-    std::vector<std::string> recipient_addresses;  // for the ledger
+    std::vector<std::string> recipient_addresses;  // for the ledger and the host before
   };
   /// That the client is let in, decided before a recipient was known.
   struct EarlyDecision {
     policy::AnswerAt step = policy::AnswerAt::rcpt;
     policy::Action action = policy::Action::accept;
   };
+
+  // Who the client is: session_client.cc.
+  io::Task<> identify();
+  io::Task<> name_client(const smtp::ClientAttributes& attributes);
+  void log_forwarded();
+  bool take_place(const IpAddress& client);
+  void trust_speaker();
 
   io::Task<> wait_before_greeting();
   io::Task<> step(Machine::Action action);
@@ -109,6 +148,8 @@ class Session {
   void record_refusal(std::string_view recipient, const policy::UnknownIpVerdict& verdict,
                       const policy::OverrideDecision* override, ledger::Effect effect);
   void record_acceptance(const Message& message);
+  /// The host before a known host, if it is whom the verdict is about.
+  [[nodiscard]] const Hop* hop_of(const policy::UnknownIpVerdict& verdict) const;
   /// The verdict is there, for the first time or again.
   void note_verdict();
   bool refused_as_unknown(const Machine::CheckRcpt& check, const policy::RecipientVerdict& verdict);
@@ -116,6 +157,16 @@ class Session {
                                                  const policy::UnknownIpVerdict* verdict,
                                                  std::string_view cause,
                                                  const smtp::Reply& reply) const;
+  // The host before a known host: session_hop.cc.
+  std::unique_ptr<Hop> look_for_hop();
+  /// Holds back what has passed the filter until the host before has been looked for, and checked.
+  io::Task<> hold_for_hop();
+  [[nodiscard]] std::string fields_of_hop() const;
+  void log_hop();
+  std::vector<HopRefusal> refusals_of_hop();
+  /// The reply that refuses the message for the host before the known host.
+  std::optional<smtp::Reply> refusal_of_hop();
+
   io::Task<> start_data(Machine::StartData start);
   io::Task<> take_body(std::string_view bytes);
   io::Task<> end_data();
@@ -133,7 +184,12 @@ class Session {
   StartTls start_tls_;
   Metrics& metrics_;
   std::unique_ptr<io::Stream> stream_;
-  Endpoint client_;
+  Endpoint client_;               ///< until a proxy has said otherwise, the connection's
+  std::optional<IpAddress> via_;  ///< the proxy that said so
+  IpAddress speaker_;             ///< whom XCLIENT and XFORWARD are believed, or not
+  SessionPlaces::Place place_;
+  Arrival arrival_;
+  bool authenticated_ = false;  ///< says a proxy by XCLIENT
   std::shared_ptr<policy::PendingCheck> check_;
   Machine machine_;
   io::Deadline command_deadline_ = io::Deadline::never();

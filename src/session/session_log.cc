@@ -53,12 +53,18 @@ void log_decision(Log& log, std::string_view event, const RecipientDecision& dec
               more...});
   };
   const bool is_escalated = decision.verdict != nullptr && decision.verdict->escalated;
+  const auto write_with_via = [&](auto... more) {
+    if (decision.via)
+      write(LogField("via", decision.via->text()), more...);
+    else
+      write(more...);
+  };
   if (!decision.rule.empty())
-    write(LogField("override", decision.rule));
+    write_with_via(LogField("override", decision.rule));
   else if (is_escalated)
-    write(LogField("escalated", true));
+    write_with_via(LogField("escalated", true));
   else
-    write();
+    write_with_via();
 }
 
 /// As Postfix names the step.

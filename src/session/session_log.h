@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "base/ip.h"
@@ -25,6 +26,8 @@ struct RecipientDecision {
   /// What comes later in the session is unknown: before `mail` the sender, before `rcpt` the
   /// recipient.
   policy::AnswerAt step = policy::AnswerAt::rcpt;
+  /// Who handed the client's mail or connection on to us: a proxy, a known host; or nobody.
+  std::optional<IpAddress> via;
 };
 
 /// `event=refused`, one line for each recipient.

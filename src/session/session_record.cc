@@ -8,6 +8,11 @@ void Session::note_verdict() {
   if (verdict_after_ == Duration::zero()) verdict_after_ = world_.clock.now() - began_;
 }
 
+const Session::Hop* Session::hop_of(const policy::UnknownIpVerdict& verdict) const {
+  const Hop* const hop = message_ ? message_->hop.get() : nullptr;
+  return hop != nullptr && hop->verdict && &*hop->verdict == &verdict ? hop : nullptr;
+}
+
 void Session::record_refusal(std::string_view recipient, const policy::UnknownIpVerdict& verdict,
                              const policy::OverrideDecision* override, ledger::Effect effect) {
   if (ports_.recorder == nullptr) return;
@@ -15,13 +20,15 @@ void Session::record_refusal(std::string_view recipient, const policy::UnknownIp
   std::string reply = by_override ? override->reply : verdict.reply;
   if (recipient.empty() && check_->answer_at() == policy::AnswerAt::connect && !reply.empty())
     reply = policy::greeting_refusal(reply);
+  const Hop* const hop = hop_of(verdict);
   std::string rule = override != nullptr ? override->name : std::string();
-  if (rule.empty() && effect == ledger::Effect::would_refuse) rule = "observe";
+  if (rule.empty() && effect == ledger::Effect::would_refuse)
+    rule = hop != nullptr ? "known host" : "observe";
   ports_.recorder->refused(
       {.time = world_.clock.wall_now(),
        .case_id = by_override ? override->case_id : verdict.case_id,
-       .client = client_.address,
-       .helo = std::string(machine_.helo()),
+       .client = hop != nullptr ? hop->walk.hop() : client_.address,
+       .helo = hop != nullptr ? std::string() : std::string(machine_.helo()),
        .sender = sender_,
        .recipient = std::string(recipient),
        .state = std::string(policy::state_name(verdict.state)),
@@ -29,17 +36,19 @@ void Session::record_refusal(std::string_view recipient, const policy::UnknownIp
        .effect = effect,
        .reply = std::move(reply),
        .rule = std::move(rule),
-       .latency = verdict_after_,
+       .latency = hop != nullptr ? hop->verdict_after : verdict_after_,
        .lookups = verdict.iprev});
 }
 
 void Session::record_acceptance(const Message& message) {
   if (ports_.recorder == nullptr) return;
+  const Hop* const hop = message.hop && message.hop->verdict ? message.hop.get() : nullptr;
+  const std::string name = confirmed_name(hop != nullptr ? &*hop->verdict : check_->ready());
   for (const std::string& recipient : message.recipient_addresses)
     ports_.recorder->accepted({.time = world_.clock.wall_now(),
-                               .client = client_.address,
-                               .helo = std::string(machine_.helo()),
-                               .confirmed_name = std::string(confirmed_name(check_->ready())),
+                               .client = hop != nullptr ? hop->walk.hop() : client_.address,
+                               .helo = hop != nullptr ? std::string() : machine_.helo(),
+                               .confirmed_name = name,
                                .sender = message.sender,
                                .recipient = recipient});
 }

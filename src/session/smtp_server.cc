@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/networks.h"
+
 namespace postern::session {
 namespace {
 
@@ -71,15 +73,17 @@ io::Task<> SmtpServer::admit(std::unique_ptr<io::Stream> stream) {
   if (stopping_) co_return co_await turn_away(std::move(stream), "shutting down");
   if (sessions_.size() >= options_->sessions_max)
     co_return co_await turn_away(std::move(stream), "too many connections");
-  const auto of_client = sessions_by_client_.find(client);
-  if (of_client != sessions_by_client_.end() &&
-      of_client->second >= options_->sessions_per_client_max)
-    co_return co_await turn_away(std::move(stream), "too many connections from your address");
-  ++sessions_by_client_[client];
+  // Behind a proxy are many clients: the place is taken once it has said whose connection it is.
+  const bool proxied = any_contains(options_->proxies.proxy_protocol, client);
+  SessionPlaces::Place of_client(places_);
+  if (!proxied && !of_client.take(client, options_->sessions_per_client_max))
+    co_return co_await turn_away(std::move(stream), too_many_of_client);
   const auto place = sessions_.insert(
-      sessions_.end(), std::make_shared<Session>(
-                           Session::Parts{world_, ports_, buffers_, options_, start_tls_, metrics_},
-                           std::move(stream)));
+      sessions_.end(),
+      std::make_shared<Session>(
+          Session::Parts{world_, ports_, buffers_, options_, start_tls_, metrics_,
+                         std::move(of_client), proxied ? Arrival::proxied : Arrival::direct},
+          std::move(stream)));
   if (!tasks_.spawn("smtp session", serve(place))) forget(place);
 }
 
@@ -90,8 +94,6 @@ io::Task<> SmtpServer::serve(Sessions::iterator place) {
 }
 
 void SmtpServer::forget(Sessions::iterator place) {
-  const auto of_client = sessions_by_client_.find((*place)->client().address);
-  if (--of_client->second == 0) sessions_by_client_.erase(of_client);
   sessions_.erase(place);
 }
 
@@ -100,8 +102,7 @@ io::Task<> SmtpServer::turn_away(std::unique_ptr<io::Stream> stream, std::string
   metrics_.count_refusal(stream->remote().address, "busy", world_.clock.now());
   log_turned_away(*stream, why);
   // RFC 5321 section 3.1: a server that cannot serve now may greet with a refusal; 421 closes.
-  const smtp::Reply reply(421, {4, 3, 2},
-                          options_->smtp.hostname + " " + std::string(why) + ", try again later");
+  const smtp::Reply reply = busy_reply(options_->smtp.hostname, why);
   // Best effort: the client will see the end of the connection in any case.
   (void)co_await stream->write_all(reply.format(), world_.clock.in(turn_away_timeout));
   stream->shutdown_write();

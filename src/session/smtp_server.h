@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <list>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "io/notify.h"
 #include "io/task_group.h"
 #include "session/session.h"
+#include "session/session_places.h"
 
 namespace postern::session {
 
@@ -67,7 +67,7 @@ class SmtpServer {
   StartTls start_tls_;
   BufferPool buffers_;
   std::vector<std::shared_ptr<io::Listener>> listeners_;
-  std::unordered_map<IpAddress, std::uint32_t> sessions_by_client_;
+  SessionPlaces places_;
   Sessions sessions_;
   io::Notify session_ended_;
   io::TaskGroup tasks_;

@@ -73,7 +73,10 @@ bool TraceFilter::decide(std::string& out) {
   // RFC 5322 section 4.5: obsolete syntax allows blanks before the colon, and readers accept them.
   const std::string_view name =
       colon == std::string::npos ? std::string_view() : trim(held.substr(0, colon));
-  if (equal_ignoring_case(name, "Received")) ++received_count_;
+  if (equal_ignoring_case(name, "Received")) {
+    ++received_count_;
+    if (on_received_) on_received_(held.substr(colon + 1));
+  }
   // Only ours tells what we found. Whoever wrote one before us may be anybody.
   bool stays = !equal_ignoring_case(name, unknown_ip_field_name);
   // RFC 8601 section 5: a border host removes fields that claim to be its own. One that cannot be

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -18,13 +19,17 @@ class TraceFilter {
  public:
   static constexpr std::size_t held_bytes_max = 16 * 1024;
 
-  explicit TraceFilter(std::string authserv_id) : authserv_id_(std::move(authserv_id)) {}
+  /// `on_received` is told the value of each Received field, in order; empty: nobody is.
+  explicit TraceFilter(std::string authserv_id,
+                       std::function<void(std::string_view)> on_received = {})
+      : authserv_id_(std::move(authserv_id)), on_received_(std::move(on_received)) {}
 
   /// Appends to `out` what of the content is certain to stay.
   void feed(std::string_view content, std::string& out);
   /// The content has ended.
   void finish(std::string& out);
 
+  [[nodiscard]] bool in_body() const { return state_ == State::body; }
   [[nodiscard]] std::size_t received_count() const { return received_count_; }
   [[nodiscard]] std::size_t removed_count() const { return removed_count_; }
 
@@ -44,6 +49,7 @@ class TraceFilter {
   bool decide(std::string& out);
 
   std::string authserv_id_;
+  std::function<void(std::string_view)> on_received_;
   State state_ = State::line_start;
   std::string held_;
   std::size_t received_count_ = 0;

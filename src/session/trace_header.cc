@@ -24,15 +24,18 @@ std::string compose_trace(const TraceFacts& facts) {
   if (facts.envelope.recipients.size() == 1)
     received.recipient = facts.envelope.recipients.front().address;
   received.when = facts.when;
-  std::string trace = mail::compose_received(received);
-  if (facts.verdict == nullptr || facts.verdict->state == policy::UnknownIpState::skipped)
-    return trace;
+  const std::string trace = mail::compose_received(received);
+  return facts.verdict == nullptr ? trace : trace + compose_results(facts.hostname, *facts.verdict);
+}
+
+std::string compose_results(std::string_view hostname, const policy::UnknownIpVerdict& verdict) {
+  if (verdict.state == policy::UnknownIpState::skipped) return {};
   const mail::AuthenticationResult iprev{
       "iprev",
-      std::string(auth::iprev_result_word(facts.verdict->iprev->result)),
-      received.client_name,
-      {{"policy", "iprev", facts.client.text()}}};
-  return trace + mail::compose_authentication_results(facts.hostname, {&iprev, 1});
+      std::string(auth::iprev_result_word(verdict.iprev->result)),
+      confirmed_name(&verdict),
+      {{"policy", "iprev", verdict.iprev->address.text()}}};
+  return mail::compose_authentication_results(hostname, {&iprev, 1});
 }
 
 }  // namespace postern::session

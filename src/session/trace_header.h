@@ -27,6 +27,10 @@ struct TraceFacts {
 /// is the final delivery's.
 std::string compose_trace(const TraceFacts& facts);
 
+/// Authentication-Results with iprev of the address that the verdict is about; nothing when it was
+/// not checked.
+std::string compose_results(std::string_view hostname, const policy::UnknownIpVerdict& verdict);
+
 /// The name that DNS confirmed for the client, or empty.
 std::string confirmed_name(const policy::UnknownIpVerdict* verdict);
 

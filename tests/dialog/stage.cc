@@ -195,6 +195,21 @@ bool Stage::configure_recipients(std::string_view path, const std::string& value
   return true;
 }
 
+bool Stage::configure_proxies(const std::string& key, const std::string& value) {
+  session::ProxyOptions& proxies = options_->proxies;
+  if (key == "proxies.proxy_protocol")
+    proxies.proxy_protocol = networks(value);
+  else if (key == "proxies.header_timeout")
+    proxies.header_timeout = *parse_duration(value);
+  else if (key == "proxies.xclient")
+    proxies.xclient = networks(value);
+  else if (key == "proxies.xforward")
+    proxies.xforward = networks(value);
+  else
+    return false;
+  return true;
+}
+
 /// The keys of [unknown_ip].
 bool Stage::configure_unknown_ip(std::string_view key, const std::string& value) {
   policy::UnknownIpOptions& unknown = unknown_ip_options_;
@@ -223,6 +238,11 @@ bool Stage::configure_unknown_ip(std::string_view key, const std::string& value)
     unknown.escalation.enabled = value == "true";
   else if (key == "exempt_networks")
     unknown.exempt_networks = networks(value);
+  else if (key == "known_hosts")
+    unknown.known_hosts = networks(value);
+  else if (key == "known_hosts_decide")
+    unknown.known_hosts_decide =
+        value == "refuse" ? policy::KnownHostsDecide::refuse : policy::KnownHostsDecide::record;
   else if (key == "override")
     unknown.overrides = with_override(unknown.overrides, words(value));
   else if (key == "actions.no_ptr")
@@ -265,8 +285,9 @@ void Stage::configure(const Line& line) {
     server_.set_tls(pretend_tls);
   else if (key == "log.postfix_rejects")
     options_->postfix_rejects = value == "true";
-  else if (!key.starts_with("recipients.") ||
-           !configure_recipients(std::string_view(key).substr(key.find('.') + 1), value))
+  else if (!configure_proxies(key, value) &&
+           (!key.starts_with("recipients.") ||
+            !configure_recipients(std::string_view(key).substr(key.find('.') + 1), value)))
     fail(line, "unknown configuration key");
 }
 

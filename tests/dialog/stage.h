@@ -54,6 +54,7 @@ class Stage {
   static delivery::DeliveryOptions probing();
   void configure(const Line& line);
   bool configure_unknown_ip(std::string_view key, const std::string& value);
+  bool configure_proxies(const std::string& key, const std::string& value);
   bool configure_recipients(std::string_view path, const std::string& value);
   io::Task<> start();
   io::Task<> play_lines();
