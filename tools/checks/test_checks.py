@@ -101,6 +101,7 @@ class Words(Case):
             "fdatasync(f);": "io::File::sync", "sleep(1);": "sleep_for", "::usleep(1);": "sleep_for",
             "std::this_thread::sleep_for(x);": "sleep_for", "std::thread t;": "io::Worker", "std::mutex m;": "one owner",
             "co_spawn(a, b, detached);": "TaskGroup", "std::getenv(a);": "options struct",
+            "posix_spawn(&p, f, a, b, c, d);": "io::Programs", "FILE* f = popen(c, \"r\");": "io::Programs",
         }.items():
             with self.subTest(line):
                 found = self.check({"src/queue/a.cc": f"void f() {{\n  {line}\n}}\n"})

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "io/clock.h"
+#include "io/programs.h"
+#include "io/real/real_worker.h"
+
+namespace postern::io {
+
+/// Programs started by posix_spawn, off the shard, and waited for by a pidfd.
+class RealPrograms final : public Programs {
+ public:
+  RealPrograms(Executor executor, Clock& clock)
+      : executor_(executor), clock_(clock), worker_(executor, clock) {}
+
+  Task<Result<int>> run(Call call, Deadline deadline) override;
+
+ private:
+  Executor executor_;
+  Clock& clock_;
+  RealWorker worker_;
+};
+
+}  // namespace postern::io
