@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,27 @@ struct Trouble {
   std::string what;  ///< with what to do
 };
 
+/// What `status` tells of the breaker of the unknown-IP check, in words where it is for people.
+struct Breaker {
+  struct Signal {
+    std::string name;  ///< "temperror", "one_client", "refused"
+    std::uint64_t bad = 0;
+    std::uint64_t total = 0;
+    std::uint64_t opens_at_percent = 0;  ///< 0: switched off
+    std::uint64_t opens_at_count = 0;
+    std::string figures;
+  };
+  bool enabled = false;
+  std::string state;              ///< "closed", "open", "half_open"
+  std::optional<WallTime> since;  ///< it opened, or closed again
+  std::uint64_t opened = 0;       ///< how often, since the start
+  bool learning = false;  ///< nobody had a confirmed name yet, so that nothing can be missed
+  std::string opened_by;  ///< the signal's name; this and the next empty when closed
+  std::string closes_when;
+  std::string advice;
+  std::vector<Signal> signals;
+};
+
 /// What `status` tells of a running server.
 struct Status {
   std::string version;
@@ -42,6 +64,7 @@ struct Status {
     std::uint64_t database_bytes = 0;
   };
   Ledger ledger;
+  Breaker breaker;
   std::vector<Trouble> troubles;  ///< empty: all is well
 };
 

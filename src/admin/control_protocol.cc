@@ -355,6 +355,28 @@ json::object ok_reply() {
   return {{"ok", true}};
 }
 
+json::object breaker_object(const Breaker& breaker) {
+  json::array signals;
+  for (const Breaker::Signal& signal : breaker.signals)
+    signals.push_back({{"name", signal.name},
+                       {"bad", signal.bad},
+                       {"total", signal.total},
+                       {"opens_at_percent", signal.opens_at_percent},
+                       {"opens_at_count", signal.opens_at_count},
+                       {"figures", shown(signal.figures)}});
+  json::object object{{"enabled", breaker.enabled},
+                      {"state", breaker.state},
+                      {"opened", breaker.opened},
+                      {"learning", breaker.learning},
+                      {"signals", std::move(signals)}};
+  if (breaker.since) object["since"] = format_iso8601(*breaker.since);
+  if (breaker.opened_by.empty()) return object;
+  object["opened_by"] = breaker.opened_by;
+  object["closes_when"] = shown(breaker.closes_when);
+  object["advice"] = shown(breaker.advice);
+  return object;
+}
+
 json::object status_reply(const Status& status, WallTime now) {
   json::object reply = ok_reply();
   reply["version"] = shown(status.version);
@@ -380,6 +402,7 @@ json::object status_reply(const Status& status, WallTime now) {
                      {"written", status.ledger.written},
                      {"dropped", status.ledger.dropped},
                      {"database_bytes", status.ledger.database_bytes}};
+  reply["breaker"] = breaker_object(status.breaker);
   json::array troubles;
   bool ready = true;
   for (const Trouble& trouble : status.troubles) {

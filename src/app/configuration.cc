@@ -11,6 +11,7 @@
 #include <tuple>
 #include <unistd.h>
 
+#include "app/breaker.h"
 #include "app/overrides.h"
 #include "app/proxies.h"
 #include "app/recipients.h"
@@ -204,6 +205,7 @@ void read_unknown_ip(Section section, Configuration::UnknownIp& unknown_ip) {
   read_known_hosts(section, unknown_ip);
   read_actions(section.section("actions"), unknown_ip);
   read_escalation(section.section("escalation"), unknown_ip.escalation);
+  read_breaker(section.section("breaker"), unknown_ip);
   unknown_ip.overrides = read_overrides(section, unknown_ip.answer_at);
   section.finish();
 }
@@ -366,15 +368,9 @@ void read_admin(Section section, Configuration::Admin& admin) {
                     Weight::warning);
 }
 
-// Without a route the MX record of our own name leads to us.
 void check_double_bounce(Section reports, const Configuration& configuration) {
-  const std::string domain = to_lower(mail::domain_of(configuration.server.postmaster));
   if (configuration.reports.double_bounce != delivery::DoubleBounce::postmaster ||
-      domain != to_lower(configuration.server.hostname) ||
-      std::ranges::any_of(configuration.routes, [&domain](const Configuration::Route& route) {
-        return route.domain == "*" || route.domain == domain ||
-               (route.domain.starts_with('.') && domain.ends_with(route.domain));
-      }))
+      !postmaster_leads_back(configuration))
     return;
   reports.problem("double_bounce",
                   {fmt::format("mail for {} would lead back to this server",
@@ -431,6 +427,15 @@ bool Configuration::Route::same_limits(const Route& other) const {
   here.domain = domain;
   here.next_hop = next_hop;
   return *this == here;
+}
+
+bool postmaster_leads_back(const Configuration& configuration) {
+  const std::string domain = to_lower(mail::domain_of(configuration.server.postmaster));
+  return domain == to_lower(configuration.server.hostname) &&
+         std::ranges::none_of(configuration.routes, [&domain](const Configuration::Route& route) {
+           return route.domain == "*" || route.domain == domain ||
+                  (route.domain.starts_with('.') && domain.ends_with(route.domain));
+         });
 }
 
 ReadConfiguration read_configuration(std::string_view text, const std::string& file,

@@ -80,6 +80,13 @@ struct Configuration {
     std::vector<IpNetwork> xforward;
     bool operator==(const Proxies&) const = default;
   };
+  /// Who hears of the breaker, beside the log.
+  struct BreakerAlerts {
+    bool mail = true;                  ///< the postmaster
+    std::vector<std::string> command;  ///< a program and its arguments
+    Duration command_timeout = std::chrono::seconds(30);
+    bool operator==(const BreakerAlerts&) const = default;
+  };
   struct UnknownIp {
     policy::UnknownIpMode mode = policy::UnknownIpMode::observe;
     policy::ReplyStyle reply_style = policy::ReplyStyle::postern;
@@ -93,6 +100,8 @@ struct Configuration {
     std::vector<IpNetwork> known_hosts;
     policy::KnownHostsDecide known_hosts_decide = policy::KnownHostsDecide::record;
     policy::Overrides overrides;
+    policy::BreakerOptions breaker;
+    BreakerAlerts alerts;
     policy::Action no_ptr = policy::Action::reply_450;
     policy::Action bad_name = policy::Action::reply_450;
     policy::Action no_forward = policy::Action::reply_450;
@@ -224,6 +233,10 @@ ReadConfiguration load_configuration(const std::string& path);
 /// with an error in it, nullopt.
 std::optional<Configuration> configuration_or_defaults(const std::string& path,
                                                        const std::string& usual_path);
+
+/// Whether mail for the postmaster would come back to this server: without a route the MX record of
+/// our own name leads here.
+bool postmaster_leads_back(const Configuration& configuration);
 
 /// Every key there is, "unknown_ip.actions.no_ptr", in the reading order.
 std::vector<std::string> known_keys();

@@ -93,6 +93,7 @@ policy::UnknownIpOptions unknown_ip_options(const Configuration::UnknownIp& unkn
   options.mismatch = unknown_ip.mismatch;
   options.temp_error = unknown_ip.temperror;
   options.overrides = unknown_ip.overrides;
+  options.breaker = unknown_ip.breaker;
   return options;
 }
 
@@ -121,6 +122,11 @@ Result<server::ServerOptions> server_options(const Configuration& configuration)
   server::ServerOptions options;
   options.session = session_options(configuration);
   options.unknown_ip = unknown_ip_options(configuration.unknown_ip);
+  const Configuration::BreakerAlerts& alerts = configuration.unknown_ip.alerts;
+  if (alerts.mail && !postmaster_leads_back(configuration))
+    options.breaker_alerts.mail_to = configuration.server.postmaster;
+  options.breaker_alerts.command = alerts.command;
+  options.breaker_alerts.command_timeout = alerts.command_timeout;
   options.recipients = recipient_options(configuration.recipients);
   TRY(options.delivery, delivery_options(configuration));
   options.ledger = ledger_options(configuration);

@@ -47,6 +47,7 @@ TEST(Options, DefaultsAreThoseOfTheRooms) {
   EXPECT_EQ(options->unknown_ip.answer_at, unknown_ip.answer_at);
   EXPECT_EQ(options->unknown_ip.stale_max, unknown_ip.stale_max);
   EXPECT_EQ(options->unknown_ip.escalation, unknown_ip.escalation);
+  EXPECT_EQ(options->unknown_ip.breaker, unknown_ip.breaker);
 
   const delivery::DeliveryOptions delivery;
   EXPECT_EQ(options->delivery.retry, delivery.retry);
@@ -65,6 +66,24 @@ TEST(Options, DefaultsAreThoseOfTheRooms) {
             delivery.probes.connections_per_destination_max);
   EXPECT_EQ(options->recipients.probe, policy::ProbeOptions());
   EXPECT_FALSE(options->http_listen);
+}
+
+TEST(Options, TheBreakersMailGoesWhereItArrives) {
+  struct Case {
+    const char* reason;
+    const char* text;
+    const char* to;
+  };
+  const Case cases[] = {
+      {"our own name has no route, so that the mail would come back", "", ""},
+      {"a route for all", "[[route]]\ndomain = \"*\"\nnext_hop = [\"smtp://192.0.2.1\"]",
+       "postmaster@gw.example.com"},
+      {"a mailbox elsewhere", "[server]\npostmaster = \"ops@example.net\"", "ops@example.net"},
+      {"not wanted",
+       "[server]\npostmaster = \"ops@example.net\"\n[unknown_ip.breaker]\nmail = false", ""},
+  };
+  for (const Case& c : cases)
+    EXPECT_EQ(server_options(configured(c.text)).value().breaker_alerts.mail_to, c.to) << c.reason;
 }
 
 // Every key away from its default.
@@ -102,6 +121,22 @@ check_private = true
 exempt_networks = ["198.51.100.0/24"]
 known_hosts = ["203.0.113.7"]
 known_hosts_decide = "refuse"
+[unknown_ip.breaker]
+enabled = false
+window = "18s"
+temperror_percent = 51
+temperror_networks_min = 9
+one_client_percent = 91
+one_client_connections_min = 101
+refused_jump_percent = 52
+refused_networks_min = 10
+open_time = "19s"
+open_time_max = "20s"
+recovery_time = "21s"
+recovery_networks_min = 4
+mail = false
+command = ["/bin/sh", "-c", "true", "true"]
+command_timeout = "22s"
 [unknown_ip.actions]
 no_ptr = "550"
 bad_name = "accept"
@@ -154,6 +189,28 @@ target = "/var/log/postern.log"
 [admin]
 http_listen = "127.0.0.1:9125"
 )";
+
+TEST(Options, TheBreakerGoesThrough) {
+  const auto options = server_options(configured(every_key));
+  ASSERT_TRUE(options.has_value());
+  const policy::BreakerOptions breaker{.enabled = false,
+                                       .window = seconds(18),
+                                       .temperror_percent = 51,
+                                       .temperror_networks_min = 9,
+                                       .one_client_percent = 91,
+                                       .one_client_connections_min = 101,
+                                       .refused_jump_percent = 52,
+                                       .refused_networks_min = 10,
+                                       .open_time = seconds(19),
+                                       .open_time_max = seconds(20),
+                                       .recovery_time = seconds(21),
+                                       .recovery_networks_min = 4};
+  EXPECT_EQ(options->unknown_ip.breaker, breaker);
+  EXPECT_EQ(options->breaker_alerts.mail_to, "");
+  EXPECT_EQ(options->breaker_alerts.command,
+            (std::vector<std::string>{"/bin/sh", "-c", "true", "true"}));
+  EXPECT_EQ(options->breaker_alerts.command_timeout, seconds(22));
+}
 
 TEST(Options, PassOnWhatTheFileSays) {
   const auto options = server_options(configured(every_key));

@@ -11,6 +11,7 @@
 #include "app/privileges.h"
 #include "app/version.h"
 #include "base/text.h"
+#include "io/real/real_programs.h"
 #include "io/real/shard.h"
 #include "io/real/signals.h"
 #include "net/tls_stream.h"
@@ -48,6 +49,7 @@ class Program {
   std::string config_;
   Configuration configuration_;
   std::unique_ptr<io::RealShard> shard_;
+  std::unique_ptr<io::RealPrograms> programs_;
   std::unique_ptr<LogSink> log_;
   std::vector<std::unique_ptr<io::Listener>> listeners_;
   std::unique_ptr<queue::RocksdbStore> store_;
@@ -66,9 +68,11 @@ Result<> Program::prepare() {
                     "[server] spool",
                     shard.error().what));
   shard_ = std::move(*shard);
+  programs_ = std::make_unique<io::RealPrograms>(shard_->world().executor, shard_->world().clock);
   if (!server.user.empty()) TRY_VOID(give_to_user(server.spool, server.user));
   TRY_VOID(bind());
   TRY(server::ServerOptions options, server_options(configuration_));
+  options.breaker_alerts.programs = programs_.get();
   TRY_VOID(load_tls(options));
   if (!server.user.empty()) TRY_VOID(become_user(server.user));
   TRY_VOID(open_log());
@@ -145,6 +149,7 @@ Result<> Program::reload() {
                                   "--config {}` tells them",
                                   config_, config_));
   TRY(server::ServerOptions options, server_options(read.configuration));
+  options.breaker_alerts.programs = programs_.get();
   TRY_VOID(log_->reopen(log_options(read.configuration)));
   if (auto loaded = load_tls(options); !loaded)
     log_->line(Severity::warning, "tls_not_reloaded", {{"error", loaded.error().what}});

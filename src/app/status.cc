@@ -57,6 +57,16 @@ std::string span_text(double seconds) {
   return format_duration(std::chrono::seconds(static_cast<std::int64_t>(seconds)));
 }
 
+std::string breaker_text(const object& breaker) {
+  if (!flag_of(breaker, "enabled")) return "off";
+  std::string text = text_of(breaker, "state");
+  if (const std::string since = text_of(breaker, "since"); !since.empty())
+    text += " since " + since;
+  text += fmt::format(", opened {} times", count_text(number_of(breaker, "opened")));
+  if (flag_of(breaker, "learning")) text += "; learning: no client had a confirmed name yet";
+  return text;
+}
+
 std::string status_text(const object& status) {
   std::string text;
   const auto add = [&text](std::string_view name, const std::string& value) {
@@ -82,6 +92,7 @@ std::string status_text(const object& status) {
                               count_text(number_of(status, "connections"))));
   add("unknown IP", fmt::format("{}; recipients by state: {}", text_of(status, "unknown_ip_mode"),
                                 sums_text(object_of(status, "decisions"))));
+  add("breaker", breaker_text(object_of(status, "breaker")));
   add("results from",
       fmt::format("{}; {} in the cache", sums_text(object_of(status, "results_from")),
                   count_text(number_of(status, "cache_entries"))));

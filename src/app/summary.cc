@@ -53,6 +53,21 @@ std::string unknown_ip_line(const Configuration::UnknownIp& unknown_ip) {
   return {};
 }
 
+std::string breaker_line(const Configuration& configuration) {
+  const Configuration::UnknownIp& unknown_ip = configuration.unknown_ip;
+  if (!unknown_ip.breaker.enabled)
+    return "off: when the resolver fails, the check refuses everybody";
+  std::string tells = "tells the log";
+  if (unknown_ip.alerts.mail && postmaster_leads_back(configuration))
+    tells += fmt::format(" only: mail for {} would lead back to this server",
+                         configuration.server.postmaster);
+  else if (unknown_ip.alerts.mail)
+    tells += " and " + configuration.server.postmaster;
+  if (!unknown_ip.alerts.command.empty())
+    tells += ", runs " + printable(unknown_ip.alerts.command.front());
+  return "the check only observes while it cannot be trusted; " + tells;
+}
+
 std::string recipients_line(const Configuration::RecipientDomain& domain) {
   const std::string_view reply =
       domain.when_unknown == policy::WhenUnknown::reply_550 ? "550" : "450";
@@ -101,6 +116,7 @@ std::string summary(const Configuration& configuration) {
                     unknown_ip.known_hosts_decide == policy::KnownHostsDecide::refuse
                         ? "checked and decided upon at the end of the message"
                         : "checked and recorded, never refused"));
+  if (unknown_ip.mode != policy::UnknownIpMode::off) add("breaker", breaker_line(configuration));
   for (std::size_t i = 0; i < recipients.domains.size() && i < listed_max; ++i)
     add("recipients", fmt::format("{}: {}", recipients.domains[i].domain,
                                   recipients_line(recipients.domains[i])));

@@ -78,9 +78,23 @@ struct Lookup {
 
 /// What clients' checks need after the UnknownIpCheck is gone, too.
 struct Common {
+  Common(const io::World& world, const BreakerOptions& breaker_options)
+      : clock(world.clock), entropy(world.entropy), breaker(world.clock, breaker_options) {}
+
   io::Clock& clock;
   io::Entropy& entropy;
+  BreakerWatch breaker;
   Escalation escalation{UnknownIpCheck::escalation_clients_max};
+};
+
+/// A connection. Who asks for its verdict has a mail transaction: the breaker hears of the first.
+struct Arrival {
+  void tell(BreakerWatch& breaker) {
+    if (!std::exchange(told, true)) breaker.transaction(client, own);
+  }
+  IpAddress client;
+  IpAddress own;
+  bool told = false;
 };
 
 /// Where a client's verdict comes from: a result that is there, or lookups under way.
@@ -92,10 +106,14 @@ struct Source {
 class Pending final : public PendingCheck {
  public:
   Pending(Source source, std::shared_ptr<const UnknownIpOptions> options,
-          std::shared_ptr<Common> common)
-      : source_(std::move(source)), options_(std::move(options)), common_(std::move(common)) {}
+          std::shared_ptr<Common> common, const Arrival& arrival)
+      : source_(std::move(source)),
+        options_(std::move(options)),
+        common_(std::move(common)),
+        arrival_(arrival) {}
 
   io::Task<const UnknownIpVerdict*> verdict() override {
+    arrival_.tell(common_->breaker);
     if (const UnknownIpVerdict* decided = ready()) co_return decided;
     // The lookups end by themselves; the wait's own deadline only guards against a resolver that
     // does not keep its promise.
@@ -109,34 +127,39 @@ class Pending final : public PendingCheck {
     return source_.result || source_.lookup->result ? ready_or_given_up() : nullptr;
   }
 
-  AnswerAt answer_at() const override {
-    return options_->mode == UnknownIpMode::enforce ? options_->answer_at : AnswerAt::rcpt;
-  }
+  AnswerAt answer_at() const override { return enforced() ? options_->answer_at : AnswerAt::rcpt; }
 
  private:
+  [[nodiscard]] bool enforced() const {
+    return options_->mode == UnknownIpMode::enforce && !common_->breaker.open();
+  }
+
   const UnknownIpVerdict* ready_or_given_up() const {
     if (own_) return own_.get();
     if (!source_.result) source_.result = source_.lookup->result;
     const UnknownIpVerdict* shared = source_.result.get();
     const UnknownIpState state = shared == nullptr ? UnknownIpState::temp_error : shared->state;
     const Action action = action_for(state, *options_);
-    const bool enforced = options_->mode == UnknownIpMode::enforce;
     if (shared != nullptr && !is_reply(action) && shared->action == action &&
-        shared->enforced == enforced)
+        shared->enforced == enforced())
       return shared;
     own_ = std::make_unique<UnknownIpVerdict>();
     if (shared != nullptr) *own_ = *shared;
     if (shared == nullptr) own_->iprev = undetermined(source_.lookup->client);
     own_->state = state;
     own_->action = action;
-    own_->enforced = enforced;
+    own_->enforced = enforced();
+    if (common_->breaker.open() && options_->mode == UnknownIpMode::enforce)
+      own_->observed_because = "breaker open";
     if (is_reply(action)) refuse(*own_);
     return own_.get();
   }
 
   void refuse(UnknownIpVerdict& verdict) const {
     const auth::Iprev& iprev = *verdict.iprev;
-    if (common_->escalation.note(iprev.address, verdict.state, iprev, common_->clock.now(),
+    // What a broken resolver says for hours is no evidence.
+    if (!common_->breaker.open() &&
+        common_->escalation.note(iprev.address, verdict.state, iprev, common_->clock.now(),
                                  options_->escalation) &&
         verdict.action != Action::reply_550) {
       verdict.action = Action::reply_550;
@@ -150,6 +173,7 @@ class Pending final : public PendingCheck {
   mutable Source source_;
   std::shared_ptr<const UnknownIpOptions> options_;
   std::shared_ptr<Common> common_;
+  Arrival arrival_;
   /// Only where this client's verdict differs from its address's: it has a case id of its own.
   mutable std::unique_ptr<UnknownIpVerdict> own_;
 };
@@ -166,12 +190,38 @@ class Skipped final : public PendingCheck {
   UnknownIpVerdict verdict_;
 };
 
+/// One from inside that is not looked up: the breaker hears of it all the same, since it may be the
+/// proxy that hides all clients.
+class SkippedInside final : public PendingCheck {
+ public:
+  SkippedInside(std::shared_ptr<PendingCheck> skipped, std::shared_ptr<Common> common,
+                const Arrival& arrival)
+      : skipped_(std::move(skipped)), common_(std::move(common)), arrival_(arrival) {}
+  io::Task<const UnknownIpVerdict*> verdict() override {
+    arrival_.tell(common_->breaker);
+    co_return skipped_->ready();
+  }
+  const UnknownIpVerdict* ready() const override { return skipped_->ready(); }
+  AnswerAt answer_at() const override { return skipped_->answer_at(); }
+
+ private:
+  std::shared_ptr<PendingCheck> skipped_;
+  std::shared_ptr<Common> common_;
+  Arrival arrival_;
+};
+
+BreakerOptions breaker_options(const UnknownIpOptions& options) {
+  BreakerOptions breaker = options.breaker;
+  if (options.mode == UnknownIpMode::off) breaker.enabled = false;
+  return breaker;
+}
+
 }  // namespace
 
 struct UnknownIpCheck::State {
   State(const io::World& world, dns::Resolver& resolver_used, UnknownIpOptions first)
       : clock(world.clock),
-        common(std::make_shared<Common>(world.clock, world.entropy)),
+        common(std::make_shared<Common>(world, breaker_options(first))),
         resolver(resolver_used),
         options(std::make_shared<const UnknownIpOptions>(clamped(std::move(first)))),
         checks(world.executor, world.clock, checks_max),
@@ -214,6 +264,7 @@ struct UnknownIpCheck::State {
     auth::Iprev iprev = co_await auth::check_iprev(state.resolver, state.clock, state.lookups,
                                                    lookup->client, lookup->deadline);
     if (lookup->result) co_return;
+    state.common->breaker.lookup(iprev);
     state.running.erase(lookup->client);
     state.metrics.latency.observe(iprev.took);
     state.finish(*lookup, std::make_shared<const auth::Iprev>(std::move(iprev)));
@@ -265,9 +316,17 @@ UnknownIpCheck::UnknownIpCheck(const io::World& world, dns::Resolver& resolver,
 
 UnknownIpCheck::~UnknownIpCheck() = default;
 
-std::shared_ptr<PendingCheck> UnknownIpCheck::start(const IpAddress& client) {
-  if (auto skipped = state_->skip(client)) return ++state_->metrics.skipped, skipped;
-  return std::make_shared<Pending>(state_->source_for(client), state_->options, state_->common);
+std::shared_ptr<PendingCheck> UnknownIpCheck::start(const IpAddress& client, const IpAddress& own) {
+  const Arrival arrival{.client = client, .own = own};
+  if (auto skipped = state_->skip(client)) {
+    ++state_->metrics.skipped;
+    if (skipped != state_->loopback && skipped != state_->link_local &&
+        skipped != state_->private_address)
+      return skipped;
+    return std::make_shared<SkippedInside>(std::move(skipped), state_->common, arrival);
+  }
+  return std::make_shared<Pending>(state_->source_for(client), state_->options, state_->common,
+                                   arrival);
 }
 
 std::shared_ptr<PendingCheck> UnknownIpCheck::skipped(std::string because) {
@@ -290,6 +349,15 @@ bool UnknownIpCheck::is_trusted_hop(const IpAddress& hop) const {
 
 void UnknownIpCheck::set_options(UnknownIpOptions options) {
   state_->options = std::make_shared<const UnknownIpOptions>(clamped(std::move(options)));
+  state_->common->breaker.set_options(breaker_options(*state_->options));
+}
+
+BreakerWatch& UnknownIpCheck::breaker() {
+  return state_->common->breaker;
+}
+
+const BreakerWatch& UnknownIpCheck::breaker() const {
+  return state_->common->breaker;
 }
 
 bool UnknownIpCheck::has_overrides() const {

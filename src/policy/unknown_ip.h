@@ -14,6 +14,7 @@
 #include "dns/resolver.h"
 #include "io/world.h"
 #include "policy/action.h"
+#include "policy/breaker_watch.h"
 #include "policy/escalation.h"
 #include "policy/overrides.h"
 #include "policy/unknown_ip_metrics.h"
@@ -58,6 +59,7 @@ struct UnknownIpOptions {
   Action mismatch = Action::reply_450;
   Action temp_error = Action::reply_451;  ///< never reply_550: see validate()
   Overrides overrides;
+  BreakerOptions breaker;
   EscalationOptions escalation;
   /// How long after its time a pass stands in for a lookup without an answer; 0: never.
   Duration stale_max = std::chrono::hours(24);
@@ -83,7 +85,9 @@ struct UnknownIpVerdict {
   std::shared_ptr<const auth::Iprev> iprev = no_lookups();
   Action action = Action::accept;  ///< what `enforce` does
   bool enforced = false;           ///< false: observe; the action is only recorded
-  bool stale = false;              ///< a pass of before, since the DNS gives no answer now
+  /// Why it is only recorded although the mode is `enforce`: "breaker open"; else empty.
+  std::string_view observed_because;
+  bool stale = false;      ///< a pass of before, since the DNS gives no answer now
   bool escalated = false;  ///< the action is permanent since the DNS has said so for so long
   /// The reply to the peer, without CRLF: "450 4.7.25 ..."; empty unless the action is a reply.
   std::string reply;
@@ -127,7 +131,8 @@ class UnknownIpCheck {
   UnknownIpCheck& operator=(const UnknownIpCheck&) = delete;
 
   /// Starts the check of a client that has just connected. Never waits.
-  std::shared_ptr<PendingCheck> start(const IpAddress& client);
+  /// `own` is the address of ours that it connected to, or empty when that is not known.
+  std::shared_ptr<PendingCheck> start(const IpAddress& client, const IpAddress& own = {});
   /// The check of a client that is not looked up, whatever its address is: skipped, accepted.
   /// `because` is "authenticated" and the like.
   static std::shared_ptr<PendingCheck> skipped(std::string because);
@@ -149,6 +154,10 @@ class UnknownIpCheck {
   /// Ends checks under way; their verdicts become temp_error at once, and so do later ones. Resumes
   /// when their lookups have ended too, so stop the resolver first to be quick. Before destruction.
   io::Task<> stop();
+
+  /// While it is open, verdicts are as with `observe`; those that were given before stay.
+  BreakerWatch& breaker();
+  [[nodiscard]] const BreakerWatch& breaker() const;
 
   [[nodiscard]] std::size_t cached() const;
   [[nodiscard]] std::size_t under_way() const;

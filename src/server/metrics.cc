@@ -147,6 +147,19 @@ void add_unknown_ip(Families& families, const policy::UnknownIpCheck& check,
             static_cast<double>(check.cached()));
 }
 
+void add_breaker(Families& families, const policy::BreakerStatus& status) {
+  MetricFamily& open =
+      add_family(families, "postern_unknown_ip_breaker_open", MetricType::gauge,
+                 "1 for the signal for which the check only observes, since it cannot be trusted.");
+  for (const policy::BreakerSignal signal : policy::breaker_signals) {
+    const bool is_open = status.state != policy::BreakerState::closed && status.signal == signal;
+    open.samples.push_back(
+        {{{"signal", std::string(policy::breaker_signal_name(signal))}}, is_open ? 1.0 : 0.0});
+  }
+  add_counter(families, "postern_unknown_ip_breaker_opened_total",
+              "How often the breaker of the check opened.", status.opened);
+}
+
 void add_dns(Families& families, const dns::LookupMetrics& metrics) {
   using dns::Status;
   constexpr std::array statuses{Status::ok,        Status::no_data, Status::nx_domain,
@@ -295,6 +308,7 @@ std::vector<admin::MetricFamily> collect_metrics(const MetricSources& sources,
   families.reserve(64);
   add_server(families, status);
   add_unknown_ip(families, sources.check, sources.smtp.metrics());
+  add_breaker(families, sources.check.breaker().status());
   add_dns(families, sources.resolver.metrics());
   add_smtp(families, sources.smtp);
   add_queue(families, status.queue);

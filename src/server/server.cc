@@ -12,6 +12,7 @@
 #include "delivery/prober.h"
 #include "dns/measured_resolver.h"
 #include "net/http_server.h"
+#include "server/breaker_status.h"
 #include "server/metrics.h"
 #include "server/queue_commands.h"
 #include "server/recipient_probe_port.h"
@@ -43,6 +44,12 @@ Duration longest_pause(const delivery::DeliveryOptions& options) {
   return longest;
 }
 
+BreakerAlertOptions alert_options(const ServerOptions& options) {
+  BreakerAlertOptions alerts = options.breaker_alerts;
+  alerts.hostname = options.session.smtp.hostname;
+  return alerts;
+}
+
 queue::QueueOptions queue_options(queue::QueueOptions options,
                                   const delivery::DeliveryOptions& delivery,
                                   const delivery::RouteTable& routes) {
@@ -67,6 +74,7 @@ struct Server::Parts {
         routes(options.delivery.routes),
         queue(world, store, log, queue_options(std::move(options.queue), options.delivery, routes)),
         check(world, resolver, options.unknown_ip),
+        breaker_alerts(world, log, queue, check.breaker(), alert_options(options)),
         prober(world, resolver, &tls_client, log, options.delivery),
         probe(prober),
         recipients(world, &probe, std::move(options.recipients)),
@@ -104,6 +112,7 @@ struct Server::Parts {
                      .written = recorded.written,
                      .dropped = recorded.dropped,
                      .database_bytes = recorded.database_bytes};
+    status.breaker = breaker_for_people(check.breaker().status(), world.clock.wall_now());
     status.troubles = troubles(status);
     return status;
   }
@@ -124,6 +133,8 @@ struct Server::Parts {
            fmt::format("{} damaged records of the queue were set aside: stop the server "
                        "and run `postern queue fsck`",
                        status.queue.damaged)});
+    if (const admin::Breaker& breaker = status.breaker; !breaker.opened_by.empty())
+      found.push_back({Weight::degraded, trouble_of(breaker)});
     return found;
   }
 
@@ -167,6 +178,7 @@ struct Server::Parts {
   TlsClientPort tls_client;
   queue::Queue queue;
   policy::UnknownIpCheck check;
+  BreakerAlerts breaker_alerts;
   delivery::Prober prober;
   RecipientProbePort probe;
   policy::RecipientCheck recipients;
@@ -203,6 +215,7 @@ io::Task<Result<>> Server::start(std::vector<std::unique_ptr<io::Listener>> list
 
 io::Task<> Server::stop(io::Deadline deadline) {
   parts_->stopping = true;
+  co_await parts_->breaker_alerts.stop();
   parts_->prober.cease();
   co_await parts_->smtp.stop(deadline);
   co_await parts_->ledger.stop();
@@ -218,6 +231,7 @@ io::Task<> Server::stop(io::Deadline deadline) {
 
 void Server::reload(ServerOptions options) {
   parts_->mode = options.unknown_ip.mode;
+  parts_->breaker_alerts.set_options(alert_options(options));
   parts_->routes = delivery::RouteTable(options.delivery.routes);
   parts_->check.set_options(options.unknown_ip);
   parts_->ledger.set_keep(options.ledger.keep);

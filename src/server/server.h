@@ -18,6 +18,7 @@
 #include "policy/recipient_check.h"
 #include "policy/unknown_ip.h"
 #include "queue/queue.h"
+#include "server/breaker_alerts.h"
 #include "session/options.h"
 
 namespace postern::server {
@@ -27,6 +28,7 @@ namespace postern::server {
 struct ServerOptions {
   session::Options session;
   policy::UnknownIpOptions unknown_ip;
+  BreakerAlertOptions breaker_alerts;  ///< hostname is filled in by the server
   policy::RecipientOptions recipients;
   queue::QueueOptions queue;
   delivery::DeliveryOptions delivery;

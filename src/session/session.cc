@@ -43,7 +43,7 @@ Session::Session(Parts parts, std::unique_ptr<io::Stream> stream)
       began_(world_.clock.now()) {
   if (arrival_ == Arrival::direct) {
     trust_speaker();
-    check_ = ports_.unknown_ip.start(client_.address);
+    check_ = ports_.unknown_ip.start(client_.address, stream_->local().address);
   } else {
     check_ = policy::UnknownIpCheck::skipped("client not known yet");
   }

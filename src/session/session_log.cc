@@ -52,19 +52,25 @@ void log_decision(Log& log, std::string_view event, const RecipientDecision& dec
               {"at", policy::answer_at_name(decision.step)},
               more...});
   };
-  const bool is_escalated = decision.verdict != nullptr && decision.verdict->escalated;
   const auto write_with_via = [&](auto... more) {
     if (decision.via)
       write(LogField("via", decision.via->text()), more...);
     else
       write(more...);
   };
-  if (!decision.rule.empty())
-    write_with_via(LogField("override", decision.rule));
-  else if (is_escalated)
+  const auto write_with_rule = [&](auto... more) {
+    if (decision.rule.empty())
+      write_with_via(more...);
+    else
+      write_with_via(LogField("override", decision.rule), more...);
+  };
+  const policy::UnknownIpVerdict* verdict = decision.verdict;
+  if (verdict != nullptr && !verdict->observed_because.empty())
+    write_with_rule(LogField("because", verdict->observed_because));
+  else if (verdict != nullptr && verdict->escalated && decision.rule.empty())
     write_with_via(LogField("escalated", true));
   else
-    write_with_via();
+    write_with_rule();
 }
 
 /// As Postfix names the step.

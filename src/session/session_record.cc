@@ -23,7 +23,9 @@ void Session::record_refusal(std::string_view recipient, const policy::UnknownIp
   const Hop* const hop = hop_of(verdict);
   std::string rule = override != nullptr ? override->name : std::string();
   if (rule.empty() && effect == ledger::Effect::would_refuse)
-    rule = hop != nullptr ? "known host" : "observe";
+    rule = !verdict.observed_because.empty() ? verdict.observed_because
+           : hop != nullptr                  ? "known host"
+                                             : "observe";
   ports_.recorder->refused(
       {.time = world_.clock.wall_now(),
        .case_id = by_override ? override->case_id : verdict.case_id,

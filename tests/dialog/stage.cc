@@ -130,6 +130,8 @@ Stage::Stage(Script script)
       probe_(prober_),
       recipients_(world_, &probe_, {}),
       queue_(world_, store_, log_, {}),
+      breaker_alerts_(world_, log_, queue_, check_.breaker(),
+                      {.hostname = "gw.example.com", .mail_to = "postmaster@gw.example.com"}),
       server_(world_, {queue_, check_, recipients_, log_}, options_) {
   options_->smtp.hostname = "gw.example.com";
   options_->relay.domains = {"ours.example"};
@@ -210,6 +212,20 @@ bool Stage::configure_proxies(const std::string& key, const std::string& value) 
   return true;
 }
 
+/// The keys of [unknown_ip.breaker], "breaker.open_time".
+bool Stage::configure_breaker(std::string_view key, const std::string& value) {
+  policy::BreakerOptions& breaker = unknown_ip_options_.breaker;
+  if (key == "breaker.temperror_networks_min")
+    breaker.temperror_networks_min = number(value);
+  else if (key == "breaker.one_client_connections_min")
+    breaker.one_client_connections_min = number(value);
+  else if (key == "breaker.recovery_networks_min")
+    breaker.recovery_networks_min = number(value);
+  else
+    return false;
+  return true;
+}
+
 /// The keys of [unknown_ip].
 bool Stage::configure_unknown_ip(std::string_view key, const std::string& value) {
   policy::UnknownIpOptions& unknown = unknown_ip_options_;
@@ -258,7 +274,8 @@ void Stage::configure(const Line& line) {
   const std::string& key = line.word;
   const std::string& value = line.text;
   constexpr std::string_view unknown_ip = "unknown_ip.";
-  if (key.starts_with(unknown_ip) && configure_unknown_ip(key.substr(unknown_ip.size()), value))
+  if (key.starts_with(unknown_ip) && (configure_unknown_ip(key.substr(unknown_ip.size()), value) ||
+                                      configure_breaker(key.substr(unknown_ip.size()), value)))
     return;
   if (key == "relay.domains")
     options_->relay.domains = words(value);
@@ -315,6 +332,7 @@ io::Task<> Stage::start() {
 
 io::Task<> Stage::drain() {
   stopped_ = true;
+  co_await breaker_alerts_.stop();
   prober_.cease();
   co_await server_.stop(world_.clock.in(std::chrono::seconds(30)));
 }

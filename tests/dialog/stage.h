@@ -14,6 +14,7 @@
 #include "queue/memory_store.h"
 #include "queue/queue.h"
 #include "script.h"
+#include "server/breaker_alerts.h"
 #include "server/recipient_probe_port.h"
 #include "session/smtp_server.h"
 
@@ -55,6 +56,7 @@ class Stage {
   void configure(const Line& line);
   bool configure_unknown_ip(std::string_view key, const std::string& value);
   bool configure_proxies(const std::string& key, const std::string& value);
+  bool configure_breaker(std::string_view key, const std::string& value);
   bool configure_recipients(std::string_view path, const std::string& value);
   io::Task<> start();
   io::Task<> play_lines();
@@ -93,6 +95,7 @@ class Stage {
   server::RecipientProbePort probe_;
   policy::RecipientCheck recipients_;
   queue::Queue queue_;
+  server::BreakerAlerts breaker_alerts_;
   session::SmtpServer server_;
   Connection* current_ = nullptr;
   std::map<std::string, Connection> connections_;
