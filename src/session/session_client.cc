@@ -65,6 +65,7 @@ io::Task<> Session::name_client(const smtp::ClientAttributes& attributes) {
   if (attributes.login) authenticated_ = !attributes.login->empty();
   began_ = world_.clock.now();
   verdict_after_ = {};
+  early_.reset();
   if (authenticated_)
     check_ = policy::UnknownIpCheck::skipped("authenticated");
   else if (attributes.address || attributes.login)
