@@ -28,6 +28,35 @@ struct GoodCase {
   Arguments expected;
 };
 
+void expect_as_told(const Invocation& invocation, const GoodCase& good) {
+  EXPECT_EQ(invocation.command->name, good.command) << good.reason;
+  EXPECT_EQ(invocation.arguments.config, good.expected.config) << good.reason;
+  EXPECT_EQ(invocation.arguments.json, good.expected.json) << good.reason;
+  EXPECT_EQ(invocation.arguments.check_only, good.expected.check_only) << good.reason;
+  EXPECT_EQ(invocation.arguments.id, good.expected.id) << good.reason;
+  const Arguments::Queue& queue = invocation.arguments.queue;
+  EXPECT_EQ(queue.ids, good.expected.queue.ids) << good.reason;
+  EXPECT_EQ(queue.sender, good.expected.queue.sender) << good.reason;
+  EXPECT_EQ(queue.older_than, good.expected.queue.older_than) << good.reason;
+  EXPECT_EQ(queue.dry_run, good.expected.queue.dry_run) << good.reason;
+  const Arguments::Reports& reports = invocation.arguments.reports;
+  EXPECT_EQ(reports.language, good.expected.reports.language) << good.reason;
+  EXPECT_EQ(reports.template_file, good.expected.reports.template_file) << good.reason;
+  EXPECT_EQ(reports.action, good.expected.reports.action) << good.reason;
+  EXPECT_EQ(reports.status, good.expected.reports.status) << good.reason;
+  EXPECT_EQ(reports.message, good.expected.reports.message) << good.reason;
+  EXPECT_EQ(invocation.arguments.fsck.spool, good.expected.fsck.spool) << good.reason;
+  EXPECT_EQ(invocation.arguments.fsck.repair, good.expected.fsck.repair) << good.reason;
+  EXPECT_EQ(invocation.arguments.explain.case_id, good.expected.explain.case_id) << good.reason;
+  EXPECT_EQ(invocation.arguments.explain.client, good.expected.explain.client) << good.reason;
+  const Arguments::Ledger& ledger = invocation.arguments.ledger;
+  EXPECT_EQ(ledger.id, good.expected.ledger.id) << good.reason;
+  EXPECT_EQ(ledger.outcome, good.expected.ledger.outcome) << good.reason;
+  EXPECT_EQ(ledger.count_max, good.expected.ledger.count_max) << good.reason;
+  EXPECT_EQ(ledger.after, good.expected.ledger.after) << good.reason;
+  EXPECT_EQ(invocation.arguments.impact.since, good.expected.impact.since) << good.reason;
+}
+
 TEST(CommandLine, Understands) {
   const Arguments defaults;
   EXPECT_EQ(defaults.config, "/etc/postern/postern.toml");
@@ -82,32 +111,7 @@ TEST(CommandLine, Understands) {
   for (const GoodCase& good : cases) {
     const Invocation invocation = parse(good.words);
     ASSERT_NE(invocation.command, nullptr) << good.reason << ": " << invocation.error;
-    EXPECT_EQ(invocation.command->name, good.command) << good.reason;
-    EXPECT_EQ(invocation.arguments.config, good.expected.config) << good.reason;
-    EXPECT_EQ(invocation.arguments.json, good.expected.json) << good.reason;
-    EXPECT_EQ(invocation.arguments.check_only, good.expected.check_only) << good.reason;
-    EXPECT_EQ(invocation.arguments.id, good.expected.id) << good.reason;
-    const Arguments::Queue& queue = invocation.arguments.queue;
-    EXPECT_EQ(queue.ids, good.expected.queue.ids) << good.reason;
-    EXPECT_EQ(queue.sender, good.expected.queue.sender) << good.reason;
-    EXPECT_EQ(queue.older_than, good.expected.queue.older_than) << good.reason;
-    EXPECT_EQ(queue.dry_run, good.expected.queue.dry_run) << good.reason;
-    const Arguments::Reports& reports = invocation.arguments.reports;
-    EXPECT_EQ(reports.language, good.expected.reports.language) << good.reason;
-    EXPECT_EQ(reports.template_file, good.expected.reports.template_file) << good.reason;
-    EXPECT_EQ(reports.action, good.expected.reports.action) << good.reason;
-    EXPECT_EQ(reports.status, good.expected.reports.status) << good.reason;
-    EXPECT_EQ(reports.message, good.expected.reports.message) << good.reason;
-    EXPECT_EQ(invocation.arguments.fsck.spool, good.expected.fsck.spool) << good.reason;
-    EXPECT_EQ(invocation.arguments.fsck.repair, good.expected.fsck.repair) << good.reason;
-    EXPECT_EQ(invocation.arguments.explain.case_id, good.expected.explain.case_id) << good.reason;
-    EXPECT_EQ(invocation.arguments.explain.client, good.expected.explain.client) << good.reason;
-    const Arguments::Ledger& ledger = invocation.arguments.ledger;
-    EXPECT_EQ(ledger.id, good.expected.ledger.id) << good.reason;
-    EXPECT_EQ(ledger.outcome, good.expected.ledger.outcome) << good.reason;
-    EXPECT_EQ(ledger.count_max, good.expected.ledger.count_max) << good.reason;
-    EXPECT_EQ(ledger.after, good.expected.ledger.after) << good.reason;
-    EXPECT_EQ(invocation.arguments.impact.since, good.expected.impact.since) << good.reason;
+    expect_as_told(invocation, good);
   }
 }
 

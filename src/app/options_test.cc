@@ -212,6 +212,29 @@ TEST(Options, TheBreakerGoesThrough) {
   EXPECT_EQ(options->breaker_alerts.command_timeout, seconds(22));
 }
 
+TEST(Options, PassOnWhatTheFileSaysOfUnknownAddresses) {
+  const auto options = server_options(configured(every_key));
+  ASSERT_TRUE(options.has_value());
+  const policy::UnknownIpOptions& unknown_ip = options->unknown_ip;
+  EXPECT_EQ(unknown_ip.mode, policy::UnknownIpMode::enforce);
+  EXPECT_EQ(unknown_ip.reply_style, policy::ReplyStyle::postfix);
+  EXPECT_EQ(unknown_ip.deadline, seconds(17));
+  EXPECT_EQ(unknown_ip.answer_at, policy::AnswerAt::mail);
+  EXPECT_EQ(unknown_ip.stale_max, std::chrono::hours(18));
+  EXPECT_EQ(unknown_ip.escalation,
+            (policy::EscalationOptions{
+                .enabled = true, .after_attempts = 19, .after = std::chrono::hours(20)}));
+  EXPECT_TRUE(unknown_ip.check_private);
+  EXPECT_EQ(unknown_ip.exempt_networks.size(), 1U);
+  EXPECT_EQ(unknown_ip.known_hosts.size(), 1U);
+  EXPECT_EQ(unknown_ip.known_hosts_decide, policy::KnownHostsDecide::refuse);
+  EXPECT_EQ(unknown_ip.no_ptr, policy::Action::reply_550);
+  EXPECT_EQ(unknown_ip.bad_name, policy::Action::accept);
+  EXPECT_EQ(unknown_ip.no_forward, policy::Action::tag);
+  EXPECT_EQ(unknown_ip.mismatch, policy::Action::reply_451);
+  EXPECT_EQ(unknown_ip.temp_error, policy::Action::reply_450);
+}
+
 TEST(Options, PassOnWhatTheFileSays) {
   const auto options = server_options(configured(every_key));
   ASSERT_TRUE(options.has_value());
@@ -235,23 +258,6 @@ TEST(Options, PassOnWhatTheFileSays) {
   EXPECT_EQ(session.proxies.xforward.size(), 3U);
   EXPECT_TRUE(session.postfix_rejects);
   EXPECT_EQ(options->http_listen, Endpoint::parse("127.0.0.1:9125"));
-  EXPECT_EQ(options->unknown_ip.mode, policy::UnknownIpMode::enforce);
-  EXPECT_EQ(options->unknown_ip.reply_style, policy::ReplyStyle::postfix);
-  EXPECT_EQ(options->unknown_ip.deadline, seconds(17));
-  EXPECT_EQ(options->unknown_ip.answer_at, policy::AnswerAt::mail);
-  EXPECT_EQ(options->unknown_ip.stale_max, std::chrono::hours(18));
-  EXPECT_EQ(options->unknown_ip.escalation,
-            (policy::EscalationOptions{
-                .enabled = true, .after_attempts = 19, .after = std::chrono::hours(20)}));
-  EXPECT_TRUE(options->unknown_ip.check_private);
-  EXPECT_EQ(options->unknown_ip.exempt_networks.size(), 1U);
-  EXPECT_EQ(options->unknown_ip.known_hosts.size(), 1U);
-  EXPECT_EQ(options->unknown_ip.known_hosts_decide, policy::KnownHostsDecide::refuse);
-  EXPECT_EQ(options->unknown_ip.no_ptr, policy::Action::reply_550);
-  EXPECT_EQ(options->unknown_ip.bad_name, policy::Action::accept);
-  EXPECT_EQ(options->unknown_ip.no_forward, policy::Action::tag);
-  EXPECT_EQ(options->unknown_ip.mismatch, policy::Action::reply_451);
-  EXPECT_EQ(options->unknown_ip.temp_error, policy::Action::reply_450);
   const delivery::DeliveryOptions& delivery = options->delivery;
   EXPECT_EQ(delivery.hostname, "mx.example.org");
   EXPECT_EQ(delivery.postmaster, "hostmaster@example.org");

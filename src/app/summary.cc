@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <fmt/format.h>
+#include <functional>
 
 #include "app/configuration.h"
 #include "base/text.h"
@@ -68,6 +69,28 @@ std::string breaker_line(const Configuration& configuration) {
   return "the check only observes while it cannot be trusted; " + tells;
 }
 
+std::string networks_text(const std::vector<IpNetwork>& networks) {
+  return joined(networks, [](const IpNetwork& network) { return network.text(); });
+}
+
+using Add = std::function<void(std::string_view what, std::string_view value)>;
+
+/// Who the client is, and what is done when its address is unknown.
+void add_clients(const Add& add, const Configuration::Proxies& proxies,
+                 const Configuration::UnknownIp& unknown_ip) {
+  if (!proxies.proxy_protocol.empty())
+    add("proxies", "PROXY protocol from " + networks_text(proxies.proxy_protocol));
+  if (!proxies.xclient.empty()) add("proxies", "XCLIENT from " + networks_text(proxies.xclient));
+  if (!proxies.xforward.empty()) add("proxies", "XFORWARD from " + networks_text(proxies.xforward));
+  add("unknown IP", unknown_ip_line(unknown_ip));
+  if (unknown_ip.known_hosts.empty()) return;
+  add("known hosts",
+      fmt::format("{}; the host before them is {}", networks_text(unknown_ip.known_hosts),
+                  unknown_ip.known_hosts_decide == policy::KnownHostsDecide::refuse
+                      ? "checked and decided upon at the end of the message"
+                      : "checked and recorded, never refused"));
+}
+
 std::string recipients_line(const Configuration::RecipientDomain& domain) {
   const std::string_view reply =
       domain.when_unknown == policy::WhenUnknown::reply_550 ? "550" : "450";
@@ -99,23 +122,8 @@ std::string summary(const Configuration& configuration) {
   add("STARTTLS", smtp.tls_certificate.empty() ? "not offered: no tls_certificate"
                                                : "offered with " + smtp.tls_certificate);
   add("relays for", relay.domains.empty() ? "no domain" : joined(relay.domains, text_of));
-  add("relays from", relay.networks.empty()
-                         ? "no network"
-                         : joined(relay.networks, [](const IpNetwork& n) { return n.text(); }));
-  const auto networks = [](const std::vector<IpNetwork>& listed) {
-    return joined(listed, [](const IpNetwork& network) { return network.text(); });
-  };
-  if (!proxies.proxy_protocol.empty())
-    add("proxies", "PROXY protocol from " + networks(proxies.proxy_protocol));
-  if (!proxies.xclient.empty()) add("proxies", "XCLIENT from " + networks(proxies.xclient));
-  if (!proxies.xforward.empty()) add("proxies", "XFORWARD from " + networks(proxies.xforward));
-  add("unknown IP", unknown_ip_line(unknown_ip));
-  if (!unknown_ip.known_hosts.empty())
-    add("known hosts",
-        fmt::format("{}; the host before them is {}", networks(unknown_ip.known_hosts),
-                    unknown_ip.known_hosts_decide == policy::KnownHostsDecide::refuse
-                        ? "checked and decided upon at the end of the message"
-                        : "checked and recorded, never refused"));
+  add("relays from", relay.networks.empty() ? "no network" : networks_text(relay.networks));
+  add_clients(add, proxies, unknown_ip);
   if (unknown_ip.mode != policy::UnknownIpMode::off) add("breaker", breaker_line(configuration));
   for (std::size_t i = 0; i < recipients.domains.size() && i < listed_max; ++i)
     add("recipients", fmt::format("{}: {}", recipients.domains[i].domain,
