@@ -405,6 +405,7 @@ severity = "debug"
 
 TEST(Configuration, StubZones) {
   const auto [c, diagnostics] = read(
+      "[relay]\ndomains = [\"example.com\"]\n"
       "[[dns.stub_zone]]\nname = \"10.IN-ADDR.ARPA.\"\n"
       "servers = [\"10.0.0.53\", \"10.0.1.53:5353\"]\n");
   EXPECT_THAT(diagnostics, IsEmpty());
