@@ -92,7 +92,12 @@ std::string status_text(const object& status) {
                               count_text(number_of(status, "connections"))));
   add("unknown IP", fmt::format("{}; recipients by state: {}", text_of(status, "unknown_ip_mode"),
                                 sums_text(object_of(status, "decisions"))));
-  add("breaker", breaker_text(object_of(status, "breaker")));
+  const object& breaker = object_of(status, "breaker");
+  add("breaker", breaker_text(breaker));
+  if (breaker.contains("opened_by")) {
+    add("  next", "it " + text_of(breaker, "closes_when"));
+    add("  look at", text_of(breaker, "advice"));
+  }
   add("results from",
       fmt::format("{}; {} in the cache", sums_text(object_of(status, "results_from")),
                   count_text(number_of(status, "cache_entries"))));

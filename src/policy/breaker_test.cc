@@ -438,6 +438,13 @@ TEST(Breaker, TellsWhereItStands) {
             "are bad");
 }
 
+TEST(Breaker, AdviceFitsALine) {
+  for (const BreakerSignal signal : breaker_signals) {
+    EXPECT_FALSE(breaker_advice(signal).empty());
+    EXPECT_LT(breaker_advice(signal).size(), 300U) << breaker_signal_name(signal);
+  }
+}
+
 TEST(Breaker, IsBounded) {
   Play play;
   for (int i = 0; i < 10'000; ++i) play.lookup(client(i % 40'000, i % 200), confirmed);

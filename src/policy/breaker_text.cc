@@ -39,19 +39,19 @@ std::string_view breaker_advice(BreakerSignal signal) {
   switch (signal) {
     case BreakerSignal::temperror:
       return "The resolver that this server asks does not answer, or cannot reach the Internet. "
-             "Ask it for the address of a client that the log names: dig -x ADDRESS @RESOLVER; the "
-             "resolver is in [dns] servers, or in /etc/resolv.conf. Look at its own log, its load, "
-             "and at firewalls on UDP and TCP port 53.";
+             "Try "
+             "dig -x ADDRESS @RESOLVER for a client that the log names; the resolver is in [dns] "
+             "servers, or in /etc/resolv.conf. Look at its log and load, and at firewalls on port "
+             "53.";
     case BreakerSignal::one_client:
-      return "A proxy, a load balancer or the NAT of a container stands between the clients and "
-             "this server and hides their addresses, so that all of them look like one. Let it "
-             "pass the addresses on (the PROXY protocol, host networking, no masquerading), or, if "
-             "that one client really sends that much, add it to [unknown_ip] exempt_networks.";
+      return "A proxy, a load balancer or the NAT of a container hides the clients' addresses. Let "
+             "it pass them on (the PROXY protocol, host networking, no masquerading), or, if that "
+             "one client really sends that much, add it to [unknown_ip] exempt_networks.";
     case BreakerSignal::refused:
-      return "The resolver that this server asks says that names do not exist which did exist: it "
-             "may filter reverse lookups, answer from an empty zone, or have been replaced. "
-             "Compare dig -x ADDRESS @RESOLVER with dig -x ADDRESS @9.9.9.9 for a client that the "
-             "log names.";
+      return "The resolver that this server asks denies names that did exist: it may filter "
+             "reverse "
+             "lookups, answer from an empty zone, or have been replaced. Compare dig -x ADDRESS "
+             "@RESOLVER with dig -x ADDRESS @9.9.9.9 for a client that the log names.";
   }
   return {};
 }

@@ -12,7 +12,7 @@ namespace postern::policy {
 /// One sentence: "12 of 14 client networks whose reverse names could be looked up before get no
 /// answer now".
 std::string reading_text(const BreakerReading& reading);
-/// What is likely wrong, and where to look first. Several sentences on one line.
+/// What is likely wrong, and where to look first. Sentences on one line, less than 300 bytes.
 std::string_view breaker_advice(BreakerSignal signal);
 /// What happens next, and what it depends on; empty when the breaker is closed.
 std::string what_closes(const BreakerStatus& status);

@@ -31,9 +31,7 @@ std::string trouble_of(const admin::Breaker& breaker) {
   std::string figures;
   for (const admin::Breaker::Signal& signal : breaker.signals)
     if (signal.name == breaker.opened_by) figures = signal.figures;
-  return fmt::format("the unknown-IP check only observes (breaker {}, since {}): {}; it {}. {}",
-                     breaker.state, format_iso8601(breaker.since.value_or(WallTime())), figures,
-                     breaker.closes_when, breaker.advice);
+  return fmt::format("the unknown-IP check only observes (breaker {}): {}", breaker.state, figures);
 }
 
 }  // namespace postern::server
