@@ -427,12 +427,12 @@ json::object metrics_reply(const std::vector<MetricFamily>& families, const Refu
   for (const Refusals::Client& refused : refusals.clients)
     clients.push_back(
         {{"client", refused.client.text()}, {"cause", refused.cause}, {"count", refused.count}});
-  json::array causes;
+  json::array cause_list;
   for (const Refusals::Cause& refused : refusals.causes)
-    causes.push_back({{"cause", refused.cause}, {"count", refused.count}});
+    cause_list.push_back({{"cause", refused.cause}, {"count", refused.count}});
   reply["refusals"] = {{"window_seconds", seconds_in(refusals.window)},
                        {"clients", std::move(clients)},
-                       {"causes", std::move(causes)}};
+                       {"causes", std::move(cause_list)}};
   return reply;
 }
 

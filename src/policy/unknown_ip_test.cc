@@ -252,8 +252,17 @@ TEST_F(UnknownIpTest, APassOutlivesAnOutageOfTheDns) {
   EXPECT_FALSE(start("192.0.2.1")->ready()->stale) << "the DNS is back";
 }
 
+/// An override with one condition.
+Override override_by(std::string Override::* condition, const char* domain, Action action) {
+  Override made;
+  made.*condition = domain;
+  made.action = action;
+  return made;
+}
+
 TEST_F(UnknownIpTest, AStaleNameRefusesNobodyForGood) {
-  options_.overrides = Overrides({{.ptr_domain = ".example.com", .action = Action::reply_550}});
+  options_.overrides =
+      Overrides({override_by(&Override::ptr_domain, ".example.com", Action::reply_550)});
   const auto override_of = [this](std::string_view client) {
     return check().override_for(verdict(client), "a.example", "b.example")->reply;
   };
@@ -299,8 +308,9 @@ TEST_F(UnknownIpTest, AnswersEarlyOnlyWhatIsEnforced) {
 }
 
 TEST_F(UnknownIpTest, OverridesCountOnlyForWhatIsKnownWhereItAnswers) {
-  options_.overrides = Overrides({{.sender_domain = "a.example", .action = Action::accept},
-                                  {.recipient_domain = "b.example", .action = Action::reply_451}});
+  options_.overrides =
+      Overrides({override_by(&Override::sender_domain, "a.example", Action::accept),
+                 override_by(&Override::recipient_domain, "b.example", Action::reply_451)});
   struct Case {
     AnswerAt step;
     const char* sender;

@@ -167,18 +167,19 @@ void add_dns(Families& families, const dns::LookupMetrics& metrics) {
   static_assert(statuses.size() == dns::LookupMetrics::statuses);
   MetricFamily& lookups = add_family(families, "postern_dns_lookups_total", MetricType::counter,
                                      "DNS lookups by the type asked for and how they ended.");
-  for (std::size_t i = 0; i < metrics.types.size(); ++i)
+  for (std::size_t i = 0; i < dns::LookupMetrics::types.size(); ++i)
     for (const Status status : statuses)
       add_sample(lookups,
-                 {{"type", std::string(dns::type_name(metrics.types[i]))},
+                 {{"type", std::string(dns::type_name(dns::LookupMetrics::types[i]))},
                   {"status", std::string(dns::status_name(status))}},
                  metrics.by_type[i].answers[status]);
   MetricFamily& durations =
       add_family(families, "postern_dns_lookup_duration_seconds", MetricType::histogram,
                  "How long DNS lookups took, answers from the resolver's cache included.");
-  for (std::size_t i = 0; i < metrics.types.size(); ++i)
-    durations.samples.push_back({{{"type", std::string(dns::type_name(metrics.types[i]))}},
-                                 metrics.by_type[i].latency.view()});
+  for (std::size_t i = 0; i < dns::LookupMetrics::types.size(); ++i)
+    durations.samples.push_back(
+        {{{"type", std::string(dns::type_name(dns::LookupMetrics::types[i]))}},
+         metrics.by_type[i].latency.view()});
 }
 
 void add_smtp(Families& families, const session::SmtpServer& smtp) {

@@ -50,9 +50,9 @@ std::optional<IpAddress> parse_address(std::string_view text) {
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   std::uint16_t port = 0;
-  const char* const end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, port);
-  return read.ec == std::errc() && read.ptr == end ? std::optional(port) : std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(port)
+                                                                  : std::nullopt;
 }
 
 /// Takes XCLIENT's attributes one after the other; of one that comes twice the last counts.

@@ -49,6 +49,7 @@ class Child {
 
 std::vector<char*> pointers(std::vector<std::string>& words) {
   std::vector<char*> result;
+  result.reserve(words.size() + 1);
   for (std::string& word : words) result.push_back(word.data());
   result.push_back(nullptr);
   return result;
@@ -89,7 +90,9 @@ struct Setup {
 int Child::start(const Programs::Call& call) {
   std::vector<std::string> words = call.words;
   std::vector<std::string> environment;
-  for (const auto& [name, value] : call.environment) environment.push_back(name + "=" + value);
+  environment.reserve(call.environment.size());
+  for (const auto& [name, value] : call.environment)
+    environment.push_back(fmt::format("{}={}", name, value));
   const Setup setup;
   pid_t pid = 0;
   const int error = ::posix_spawn(&pid, words.front().c_str(), &setup.files, &setup.attributes,

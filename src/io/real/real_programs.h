@@ -9,7 +9,7 @@ namespace postern::io {
 /// Programs started by posix_spawn, off the shard, and waited for by a pidfd.
 class RealPrograms final : public Programs {
  public:
-  RealPrograms(Executor executor, Clock& clock)
+  RealPrograms(const Executor& executor, Clock& clock)
       : executor_(executor), clock_(clock), worker_(executor, clock) {}
 
   Task<Result<int>> run(Call call, Deadline deadline) override;
