@@ -78,6 +78,7 @@ TEST(LedgerAccount, WhatIsTakenLaterHasRecovered) {
   EXPECT_EQ(account.truth.outcome, Outcome::recovered);
   EXPECT_EQ(account.views.back().outcome, Outcome::recovered);
   std::vector<std::string> addresses;
+  addresses.reserve(account.deferral.addresses.size());
   for (const IpAddress& address : account.deferral.addresses) addresses.push_back(address.text());
   EXPECT_THAT(addresses, ElementsAre("192.0.2.7", "192.0.2.8", "198.18.5.5"));
   EXPECT_EQ(account.deferral.accepted_from.text(), "203.0.113.9");
