@@ -16,6 +16,16 @@ constexpr const char* zone =
     "example.org MX 10 mx.example.org\nmx.example.org A 198.51.100.9\n"
     "other.example MX 10 mx.other.example\nmx.other.example A 198.51.100.7\n";
 
+/// To b@example.com alone.
+mail::Envelope envelope_from(std::string from, const mail::DsnNotify& notify) {
+  mail::Envelope envelope;
+  envelope.reverse_path = std::move(from);
+  envelope.recipients.resize(1);
+  envelope.recipients[0].address = "b@example.com";
+  envelope.recipients[0].notify = notify;
+  return envelope;
+}
+
 TEST(Recorder, PermanentRefusalIsReportedToTheReversePath) {
   Flow flow(zone);
   Sink& mx = flow.sink("198.51.100.1");
@@ -57,11 +67,7 @@ TEST(Recorder, WhatNobodyMayBeToldOfIsADeadLetter) {
     Flow flow(zone, options);
     Sink& mx = flow.sink("198.51.100.1");
     mx.script = answers(one.step, one.reply);
-    mail::Envelope envelope;
-    envelope.recipients.resize(1);
-    envelope.recipients[0].address = "b@example.com";
-    envelope.recipients[0].notify = one.notify;
-    flow.submit(envelope);
+    flow.submit(envelope_from("", one.notify));
     flow.run(2h);
     EXPECT_EQ(flow.queued(), 0U) << one.reason;
     EXPECT_EQ(flow.dead_letters(), 1U) << one.reason;
@@ -189,12 +195,7 @@ TEST(Recorder, NotifyNeverIsRespected) {
   Flow flow(zone);
   flow.sink("198.51.100.1").script = answers("RCPT", "550 5.1.1 no such user");
   Sink& home = flow.sink("198.51.100.9");
-  mail::Envelope envelope;
-  envelope.reverse_path = "a@example.org";
-  envelope.recipients.resize(1);
-  envelope.recipients[0].address = "b@example.com";
-  envelope.recipients[0].notify = {.specified = true, .never = true};
-  flow.submit(envelope);
+  flow.submit(envelope_from("a@example.org", {.specified = true, .never = true}));
   flow.run(1min);
   EXPECT_EQ(flow.queued(), 0U);
   EXPECT_EQ(home.connections, 0U);
@@ -207,12 +208,7 @@ TEST(Recorder, SuccessIsReportedWhenTheNextHopWillNot) {
     Sink& mx = flow.sink("198.51.100.1");
     if (!knows_dsn) mx.extensions = "PIPELINING";
     Sink& home = flow.sink("198.51.100.9");
-    mail::Envelope envelope;
-    envelope.reverse_path = "a@example.org";
-    envelope.recipients.resize(1);
-    envelope.recipients[0].address = "b@example.com";
-    envelope.recipients[0].notify = {.specified = true, .success = true};
-    flow.submit(envelope);
+    flow.submit(envelope_from("a@example.org", {.specified = true, .success = true}));
     flow.run(1min);
     ASSERT_EQ(mx.messages.size(), 1U);
     ASSERT_EQ(home.messages.size(), knows_dsn ? 0U : 1U);
@@ -249,13 +245,6 @@ std::vector<std::string> told(const Sink& home) {
   contents.reserve(home.messages.size());
   for (const auto& message : home.messages) contents.push_back(message.content);
   return contents;
-}
-
-mail::Envelope envelope_for(std::string from, const std::vector<mail::Recipient>& to) {
-  mail::Envelope envelope;
-  envelope.reverse_path = std::move(from);
-  envelope.recipients = to;
-  return envelope;
 }
 
 TEST(DelayNotice, TellsOnceWhenItIsTimeAndOfAllWhoWait) {
@@ -302,10 +291,7 @@ TEST(DelayNotice, ByNotify) {
     Flow flow(zone);
     flow.sink("198.51.100.1").script = answers("RCPT", "450 4.2.0 later");
     Sink& home = flow.sink("198.51.100.9");
-    mail::Recipient to;
-    to.address = "b@example.com";
-    to.notify = one.notify;
-    flow.submit(envelope_for(one.from, {to}));
+    flow.submit(envelope_from(one.from, one.notify));
     flow.run(6h);
     EXPECT_EQ(home.messages.size(), one.reports) << one.reason;
   }

@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/check.h"
+#include "lab/json_times.h"
 #include "lab/ledger_json.h"
 
 namespace postern::lab {
@@ -15,14 +16,6 @@ namespace {
 using boost::json::array;
 using boost::json::object;
 using boost::json::value;
-
-double in_seconds(Duration time) {
-  return std::chrono::duration<double>(time).count();
-}
-
-value optional_seconds(const std::optional<Duration>& time) {
-  return time ? value(in_seconds(*time)) : value(nullptr);
-}
 
 const char* kind_name(Happening::Kind kind) {
   switch (kind) {

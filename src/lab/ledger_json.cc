@@ -2,20 +2,14 @@
 
 #include <boost/json/object.hpp>
 
+#include "lab/json_times.h"
+
 namespace postern::lab {
 namespace {
 
 using boost::json::array;
 using boost::json::object;
 using boost::json::value;
-
-double in_seconds(Duration time) {
-  return std::chrono::duration<double>(time).count();
-}
-
-value optional_seconds(const std::optional<Duration>& time) {
-  return time ? value(in_seconds(*time)) : value(nullptr);
-}
 
 object view_json(const LedgerView& view) {
   return object{{"at", in_seconds(view.at)},

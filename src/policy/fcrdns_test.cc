@@ -75,11 +75,18 @@ std::string zone_of(const boost::json::object& dns) {
   return zone;
 }
 
+/// Where the corpora are neither beside this checkout nor named, the conformance file's own cases
+/// have to do.
+bool without_corpora() {
+  return std::getenv("POSTERN_CORPORA") == nullptr &&
+         !std::filesystem::exists(corpus_file().parent_path().parent_path());
+}
+
+/// A corpus that is there and cannot be read ends the test.
 std::vector<Case> corpus_cases() {
   std::ifstream file(corpus_file());
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   std::vector<Case> cases;
-  if (text.empty()) return cases;
   const boost::json::value all = boost::json::parse(text);
   for (const auto& value : all.at("cases").as_array()) {
     const auto& names = value.at("names").as_array();
@@ -126,8 +133,9 @@ UnknownIpOptions enforcing(Duration deadline) {
 }
 
 TEST(Fcrdns, OverTheZoneResolver) {
+  if (without_corpora())
+    GTEST_SKIP() << "no " << corpus_file() << "; tests/conformance has cases of its own";
   const std::vector<Case> cases = corpus_cases();
-  if (cases.empty()) GTEST_SKIP() << "there is no " << corpus_file();
   ASSERT_GE(cases.size(), 16U);
   for (const Case& c : cases) {
     const auto zone = dns::Zone::parse(c.zone);
@@ -143,8 +151,9 @@ TEST(Fcrdns, OverTheZoneResolver) {
 }
 
 TEST(Fcrdns, OverTheRealResolver) {
+  if (without_corpora())
+    GTEST_SKIP() << "no " << corpus_file() << "; tests/conformance has cases of its own";
   const std::vector<Case> cases = corpus_cases();
-  if (cases.empty()) GTEST_SKIP() << "there is no " << corpus_file();
   ASSERT_GE(cases.size(), 16U);
   std::string directory =
       (std::filesystem::temp_directory_path() / "postern-fcrdns-XXXXXX").string();
