@@ -80,6 +80,10 @@ void add_ledger_options(CLI::App& app, const Command& command, Arguments::Ledger
   if (command.takes.ledger_id)
     app.add_option("ID", ledger.id, "A deferral, as `postern ledger list` shows it, or a case")
         ->required();
+  if (command.takes.ledger_id || command.takes.ledger_list)
+    app.add_option("--at", ledger.at,
+                   "As it is to be judged at this time (UTC), not now: 2026-11-25T09:00")
+        ->type_name("TIME");
   if (!command.takes.ledger_list) return;
   app.add_option("--outcome", ledger.outcome,
                  "retrying, recovered, given_up or never_retried, as it is now")

@@ -69,6 +69,7 @@ struct Arguments {
     std::string recipient = {};
     std::string state = {};
     std::string since = {};
+    std::string at = {};  ///< empty: now
     std::uint64_t count_max = 50;
     std::string after = {};  ///< the last one of the page before
   } ledger = {};

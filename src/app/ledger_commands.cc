@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "io/real/shard.h"
 #include "ledger/case_id.h"
+#include "maillog/log_time.h"
 
 namespace postern::app {
 namespace {
@@ -38,6 +39,16 @@ std::optional<Outcome> outcome_named(std::string_view name) {
                                 Outcome::never_retried};
   const auto* found = std::ranges::find(outcomes, name, ledger::outcome_name);
   return found == outcomes.end() ? std::nullopt : std::optional(*found);
+}
+
+/// "2026-11-25T09:00", also with seconds or an offset; empty: `now`.
+std::optional<WallTime> moment_named(std::string text, WallTime now) {
+  if (text.empty()) return now;
+  constexpr std::string_view without_seconds = "2026-11-25T09:00";
+  if (text.size() == without_seconds.size()) text += ":00";
+  const auto stamp = maillog::LogTime(now, {}).read(text);
+  if (!stamp || !stamp->rest.empty()) return std::nullopt;
+  return stamp->time;
 }
 
 /// What the words ask for, or what is wrong with them.
@@ -108,7 +119,7 @@ class ListRequest {
 /// What every command of the ledger begins with.
 struct Reading {
   ledger::Archive archive;
-  WallTime now;
+  WallTime now;  ///< or the time that is asked about
 };
 
 Result<Reading> begin_reading(const Arguments& arguments) {
@@ -117,6 +128,19 @@ Result<Reading> begin_reading(const Arguments& arguments) {
   TRY(const auto shard, io::RealShard::create({.directory = "/"}));
   TRY(ledger::Archive archive, open_ledger(*configuration));
   return Reading{std::move(archive), shard->world().clock.wall_now()};
+}
+
+/// False: the words name no time, which has been said.
+bool take_moment(std::string_view command, const Arguments& arguments, Reading& reading) {
+  const auto moment = moment_named(arguments.ledger.at, reading.now);
+  if (moment) {
+    reading.now = *moment;
+    return true;
+  }
+  print_error(command, fmt::format("--at {} is no time; write for example {} (UTC)",
+                                   printable(arguments.ledger.at, 40),
+                                   format_iso8601(reading.now).substr(0, 16)));
+  return false;
 }
 
 class Rows {
@@ -224,6 +248,7 @@ Result<std::vector<ledger::Case>> find_case(ledger::Archive& archive, const std:
 ExitCode ledger_list(const Arguments& arguments) {
   auto reading = begin_reading(arguments);
   if (!reading) return fail_with("list", reading.error());
+  if (!take_moment("list", arguments, *reading)) return ExitCode::wrong_usage;
   ListRequest request(arguments.ledger, reading->now);
   if (!request.wrong.empty()) {
     print_error("list", request.wrong);
@@ -239,6 +264,7 @@ ExitCode ledger_show(const Arguments& arguments) {
   const std::string& typed = arguments.ledger.id;
   auto reading = begin_reading(arguments);
   if (!reading) return fail_with("show", reading.error());
+  if (!take_moment("show", arguments, *reading)) return ExitCode::wrong_usage;
   const auto meant = deferrals_meant(reading->archive, typed);
   if (!meant) return fail_with("show", meant.error());
   if (meant->empty()) {

@@ -12,6 +12,8 @@ namespace postern::maillog {
 /// `service`: "smtpd" of "postfix/submission/smtpd".
 void read_postfix(std::string_view service, std::string_view message, Entry& entry);
 void read_exim(std::string_view message, Entry& entry);
+/// "1qZ7xT-0001Ab-2c", since 4.97 "1qZ7xT-0000000AbCd-2cDe".
+bool is_exim_queue_id(std::string_view word);
 void read_sendmail(std::string_view message, Entry& entry);
 
 /// `text` up to `end`, which goes too; nullopt, and `text` as it was, when there is no `end`.

@@ -8,15 +8,6 @@ namespace {
 
 using Kind = Entry::Kind;
 
-/// "1qZ7xT-0001Ab-2c", since 4.97 "1qZ7xT-0000000AbCd-2cDe".
-bool is_queue_id(std::string_view word) {
-  if (word.size() != 16 && word.size() != 23) return false;
-  const std::size_t second = word.size() == 16 ? 13 : 18;
-  for (std::size_t i = 0; i < word.size(); ++i)
-    if (i == 6 || i == second ? word[i] != '-' : !ascii_alnum(word[i])) return false;
-  return true;
-}
-
 /// "mail.example.com (helo.example) [192.0.2.1]:25 I=[...]" behind "H=". A confirmed name stands in
 /// front, HELO in brackets when it differs.
 bool take_host(std::string_view& rest, Entry& entry) {
@@ -150,12 +141,20 @@ void read_message(std::string_view id, std::string_view rest, Entry& entry) {
 
 }  // namespace
 
+bool is_exim_queue_id(std::string_view word) {
+  if (word.size() != 16 && word.size() != 23) return false;
+  const std::size_t second = word.size() == 16 ? 13 : 18;
+  for (std::size_t i = 0; i < word.size(); ++i)
+    if (i == 6 || i == second ? word[i] != '-' : !ascii_alnum(word[i])) return false;
+  return true;
+}
+
 void read_exim(std::string_view message, Entry& entry) {
   // log_selector = +pid
   if (message.starts_with('[') && message.find("] ") < 12) take_until(message, "] ");
   std::string_view rest = message;
   const std::string_view first = message.substr(0, message.find(' '));
-  if (is_queue_id(first)) {
+  if (is_exim_queue_id(first)) {
     rest.remove_prefix(std::min(first.size() + 1, rest.size()));
     if (rest.find("rejected ") == std::string_view::npos || rest.starts_with("<="))
       return read_message(first, rest, entry);

@@ -47,7 +47,7 @@ bool is_sendmail(std::string_view program) {
 bool looks_like_exim(std::string_view rest) {
   return rest.starts_with("H=") || rest.starts_with("no host name found for ") ||
          rest.starts_with("SMTP ") || rest.starts_with('[') || rest.find(" H=") < 64 ||
-         (rest.size() > 16 && rest[6] == '-' && (rest[13] == '-' || rest[18] == '-'));
+         is_exim_queue_id(rest.substr(0, rest.find(' ')));
 }
 
 }  // namespace

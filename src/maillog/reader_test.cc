@@ -202,6 +202,18 @@ TEST(MailLog, Times) {
     EXPECT_EQ(time_of(none), "none") << none;
 }
 
+// Whatever follows the time: no more of it is looked at than there is.
+TEST(MailLog, WordsThatAreNearlyAQueueId) {
+  for (const char* word : {"06:14:-01", "06:14:-01-gw-posx", "1qZ7xT-0001Ab2c", "1qZ7xT-0001Ab-2cX",
+                           "1qZ7xT-0000000AbCd-2cDeX"}) {
+    const std::string line = fmt::format("2025-11-12T06:13:05.024 {} Completed", word);
+    // Not in a string's own room, whose end no sanitizer sees.
+    const std::vector<char> bytes(line.begin(), line.end());
+    for (std::size_t size = 24; size <= bytes.size(); ++size)
+      EXPECT_NE(Reader(noon, {}).read({bytes.data(), size}).kind, Kind::ended) << word;
+  }
+}
+
 // The corpus' own log, with what its authors expect of each line.
 TEST(MailLog, TheCorpus) {
   std::ifstream file(POSTERN_SOURCE_DIR "/tests/corpus/maillog/mixed");

@@ -1,5 +1,6 @@
 #include "net/http_exchange.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <utility>
 
@@ -8,6 +9,8 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
+
+#include "base/text.h"
 
 namespace postern::net {
 namespace {
@@ -26,20 +29,20 @@ std::string text_of(boost::core::string_view text) {
   return {text.data(), text.size()};
 }
 
+/// Behind the empty line that ends a header section; npos: there is none yet. Also behind one that
+/// is ended by LF alone, which Beast then refuses.
+std::size_t end_of_section(std::string_view bytes) {
+  for (auto line = bytes.find('\n'); line != std::string_view::npos; line = bytes.find('\n', line)) {
+    const std::string_view next = bytes.substr(++line);
+    if (next.starts_with("\r\n")) return line + 2;
+    if (next.starts_with('\n')) return line + 1;
+  }
+  return std::string_view::npos;
+}
+
 }  // namespace
 
-struct HttpExchange::Parser {
-  explicit Parser(const HttpLimits& limits) {
-    request.header_limit(static_cast<std::uint32_t>(limits.header_bytes_max));
-    request.body_limit(0);
-  }
-  http::request_parser<http::empty_body> request;
-};
-
-HttpExchange::HttpExchange(HttpLimits limits)
-    : limits_(limits), parser_(std::make_unique<Parser>(limits)) {}
-
-HttpExchange::~HttpExchange() = default;
+HttpExchange::HttpExchange(HttpLimits limits) : limits_(limits) {}
 
 void HttpExchange::feed(std::string_view bytes) {
   if (wants_ == Wants::end) return;
@@ -47,27 +50,30 @@ void HttpExchange::feed(std::string_view bytes) {
   if (wants_ == Wants::bytes) parse();
 }
 
+// Beast gets a header section as a whole: what it says of half of one depends on where it was cut.
 void HttpExchange::parse() {
+  const std::size_t end = end_of_section(pending_);
+  if (std::min(end, pending_.size()) > limits_.header_bytes_max)
+    return refuse(431, "the header section is too long");
+  // What speaks TLS to this port hears at once that it should not.
+  if (!pending_.empty() && !ascii_alnum(pending_.front())) return refuse(400, "this is not HTTP");
+  if (end == std::string::npos) return;
+  http::request_parser<http::empty_body> parser;
+  parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes_max));
+  parser.body_limit(0);
   boost::system::error_code error;
-  const std::size_t used =
-      parser_->request.put(boost::asio::buffer(pending_.data(), pending_.size()), error);
-  pending_.erase(0, used);
-  const auto& request = parser_->request;
-  if ((!error || error == http::error::need_more) && request.is_header_done() && !request.is_done())
-    return refuse(413, "requests have no body here");
-  if (error == http::error::need_more) {
-    if (pending_.size() > limits_.header_bytes_max) refuse(431, "the header section is too long");
-    return;
-  }
+  parser.put(boost::asio::buffer(pending_.data(), end), error);
+  pending_.erase(0, end);
   if (error == http::error::header_limit) return refuse(431, "the header section is too long");
-  if (error == http::error::unexpected_body || error == http::error::body_limit)
-    return refuse(413, "requests have no body here");
-  if (error) return refuse(400, "this is not HTTP");
-  if (request.is_done()) take_request();
+  const bool has_body = error == http::error::unexpected_body || error == http::error::body_limit ||
+                        (parser.is_header_done() && !parser.is_done());
+  if (has_body) return refuse(413, "requests have no body here");
+  if (error || !parser.is_done()) return refuse(400, "this is not HTTP");
+  take_request(parser.get());
 }
 
-void HttpExchange::take_request() {
-  const auto& message = parser_->request.get();
+template <typename Message>
+void HttpExchange::take_request(const Message& message) {
   keep_alive_ = message.keep_alive() && ++requests_ < limits_.requests_max;
   head_ = message.method() == http::verb::head;
   // RFC 9112 section 3.2: a request of HTTP/1.1 names its host, once.
@@ -122,11 +128,6 @@ void HttpExchange::write(const HttpReply& reply, WallTime now) {
       serializer.consume(size);
     });
   wants_ = keep_alive_ ? Wants::bytes : Wants::end;
-  parser_ = std::make_unique<Parser>(limits_);
-}
-
-bool HttpExchange::in_middle() const {
-  return !pending_.empty() || parser_->request.got_some();
 }
 
 std::string HttpExchange::take_output() {

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -34,9 +33,6 @@ struct HttpLimits {
 class HttpExchange {
  public:
   explicit HttpExchange(HttpLimits limits = {});
-  ~HttpExchange();
-  HttpExchange(const HttpExchange&) = delete;
-  HttpExchange& operator=(const HttpExchange&) = delete;
 
   enum class Wants : std::uint8_t {
     bytes,  ///< feed() more
@@ -50,20 +46,18 @@ class HttpExchange {
   /// Answers request(); then wants() is what comes next, also of what was fed already.
   void reply(const HttpReply& reply, WallTime now);
   /// Whether a request has begun and is not complete.
-  [[nodiscard]] bool in_middle() const;
+  [[nodiscard]] bool in_middle() const { return !pending_.empty(); }
   /// What is to be sent, and forgets it.
   std::string take_output();
 
  private:
-  struct Parser;
-
   void parse();
-  void take_request();
+  template <typename Message>
+  void take_request(const Message& message);
   void refuse(unsigned status, std::string_view why);
   void write(const HttpReply& reply, WallTime now);
 
   HttpLimits limits_;
-  std::unique_ptr<Parser> parser_;
   Wants wants_ = Wants::bytes;
   HttpRequest request_;
   bool head_ = false;

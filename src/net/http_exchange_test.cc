@@ -90,7 +90,9 @@ const std::vector<Refused> refused_cases = {
     {"a long field", "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(9000, 'x') + "\r\n\r\n",
      "431"},
     {"a long target", "GET /" + std::string(9000, 'x') + " HTTP/1.1\r\n\r\n", "431"},
-    {"a long line without an end", std::string(9000, 'x'), "4"},
+    {"a long line without an end", std::string(9000, 'x'), "431"},
+    {"the beginning of TLS", std::string("\x16\x03\x01\x02\x00\x01", 6), "400"},
+    {"lines ended by LF", "GET / HTTP/1.1\nHost: a\n\n", "400"},
 };
 
 TEST(HttpExchange, WhatIsNoRequestForAPageIsRefusedAndEndsTheConnection) {
@@ -104,6 +106,16 @@ TEST(HttpExchange, WhatIsNoRequestForAPageIsRefusedAndEndsTheConnection) {
       EXPECT_THAT(output, Not(HasSubstr("path"))) << refused.reason;
       EXPECT_EQ(exchange.wants(), Wants::end) << refused.reason;
     }
+}
+
+TEST(HttpExchange, HalfARequestIsAwaitedWhateverIsWrongWithIt) {
+  const std::string half = "GHEA[\x01/metrics HTTP/1.1\rt\nHost: a\r\n";
+  for (const std::size_t step : {1UZ, 7UZ, 100UZ}) {
+    HttpExchange exchange;
+    EXPECT_EQ(talk(exchange, half, step), "") << step;
+    EXPECT_TRUE(exchange.in_middle());
+    EXPECT_THAT(talk(exchange, "\r\n", step), StartsWith("HTTP/1.1 400 ")) << step;
+  }
 }
 
 }  // namespace

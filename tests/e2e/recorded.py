@@ -115,6 +115,9 @@ def ledger_commands(case):
     equal(len(rest["deferrals"]), 1, "the other one")
     equal(json.loads(told(gateway, "ledger", "list", "--sender", "<>", "--json"))["deferrals"], [], "none")
 
+    later = json.loads(told(gateway, "ledger", "list", "--recipient", CARL, "--at", "2100-01-01T00:00", "--json"))
+    equal([d["outcome"] for d in later["deferrals"]], ["never_retried"], "when nobody tries again")
+
     shown = json.loads(told(gateway, "ledger", "show", case_id, "--json"))["deferrals"]
     equal([d["to"] for d in shown], [BOB, CARL], "both of the case")
     equal(shown[1]["refusals"][0]["client"], NAMELESS, "an attempt")
@@ -161,6 +164,8 @@ def ledger_mistakes(case):
             (["ledger", "list", "--state", "x"], 2, "no_ptr"),
             (["ledger", "list", "--since", "x"], 2, "4h"),
             (["ledger", "list", "--after", "x"], 2, "--after"),
+            (["ledger", "list", "--at", "tomorrow"], 2, "T"),
+            (["ledger", "show", case_id, "--at", "2026-13-01T00:00"], 2, "--at"),
             (["impact", "--since", "x"], 2, "7d")]:
         status, output, errors = postern(gateway, *words)
         equal((status, output), (expected, ""), f"{words}: {errors}")

@@ -40,11 +40,11 @@ def submit(server, content, recipients=("recipient@example.test",)):
     equal(reply.code, 250, "the sender's server took the message")
 
 
-def exim_sender(case, bind, lifetime="12s"):
+def exim_sender(case, bind, lifetime="12s", retry="2s"):
     root = exim.unpacked(CACHE)
     exim.install(root)
     server = exim.Exim(case.path("sender"), root, "mx.sender.test", "sender.test", CONFIRMED, bind,
-                       lifetime=lifetime)
+                       retry=retry, lifetime=lifetime)
     case.logs.append(server.log)
     return case.started(server).start()
 

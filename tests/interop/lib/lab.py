@@ -84,7 +84,7 @@ class Lab:
     def sender(self, bind=CONFIRMED, lifetime="1h", retry="2s"):
         """Postfix as the sender's server, with its waiting times shortened."""
         server = Postfix(self.case.path("sender"), "mx.sender.test", "sender.test", CONFIRMED, bind=bind, settings={
-            "minimal_backoff_time": retry, "maximal_backoff_time": retry, "queue_run_delay": retry,
+            "minimal_backoff_time": retry, "maximal_backoff_time": retry, "queue_run_delay": "2s",
             "maximal_queue_lifetime": lifetime, "bounce_queue_lifetime": lifetime,
             "default_destination_concurrency_limit": 20, "initial_destination_concurrency": 20,
             "delay_logging_resolution_limit": 3,
