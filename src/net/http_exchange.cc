@@ -32,7 +32,8 @@ std::string text_of(boost::core::string_view text) {
 /// Behind the empty line that ends a header section; npos: there is none yet. Also behind one that
 /// is ended by LF alone, which Beast then refuses.
 std::size_t end_of_section(std::string_view bytes) {
-  for (auto line = bytes.find('\n'); line != std::string_view::npos; line = bytes.find('\n', line)) {
+  for (auto line = bytes.find('\n'); line != std::string_view::npos;
+       line = bytes.find('\n', line)) {
     const std::string_view next = bytes.substr(++line);
     if (next.starts_with("\r\n")) return line + 2;
     if (next.starts_with('\n')) return line + 1;
