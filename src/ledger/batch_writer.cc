@@ -106,7 +106,6 @@ Result<> BatchWriter::load(WallTime now) {
 // --- a batch
 
 Result<> BatchWriter::write(std::span<const Event> events) {
-  touched_.clear();
   clients_.clear();
   TRY(Transaction transaction, Transaction::begin(database_));
   for (const Event& event : events) {
@@ -145,33 +144,31 @@ Result<> BatchWriter::add(const Acceptance& acceptance) {
   }
   const Attempt attempt = attempt_of(acceptance);
   Id id = 0;
-  TRY(Touched * open, find(attempt, id));
+  TRY(Known * open, find(attempt, id));
   if (open == nullptr) return {};
-  note(open->deferral, attempt);
-  open->changed = true;
+  if (note(open->deferral, attempt)) mark_changed(id, *open);
   if (deferrals_open_ > 0) --deferrals_open_;
   return {};
 }
 
 Result<BatchWriter::Id> BatchWriter::defer(const Attempt& attempt) {
   Id id = 0;
-  TRY(Touched * open, find(attempt, id));
+  TRY(Known * open, find(attempt, id));
   if (open != nullptr) {
-    note(open->deferral, attempt);
-    open->changed = true;
+    if (note(open->deferral, attempt)) mark_changed(id, *open);
   } else {
     id = ++last_deferral_;
-    touched_.emplace(id, Touched{deferral_of(attempt), true, true});
+    mark_changed(id, known_.emplace(id, Known{deferral_of(attempt), true}).first->second);
     ++deferrals_open_;
   }
   open_.add(id, attempt);
   return id;
 }
 
-Result<BatchWriter::Touched*> BatchWriter::find(const Attempt& attempt, Id& id) {
+Result<BatchWriter::Known*> BatchWriter::find(const Attempt& attempt, Id& id) {
   Result<> failed;
   const auto found = open_.find(attempt, [&](Id candidate) {
-    const Result<Touched*> looked_at = touch(candidate);
+    const Result<Known*> looked_at = look_up(candidate);
     if (!looked_at) failed = fail(looked_at.error());
     return looked_at && *looked_at != nullptr && !(*looked_at)->deferral.accepted &&
            belongs_to((*looked_at)->deferral, attempt, profiles_);
@@ -179,19 +176,23 @@ Result<BatchWriter::Touched*> BatchWriter::find(const Attempt& attempt, Id& id) 
   TRY_VOID(failed);
   if (!found) return nullptr;
   id = *found;
-  return &touched_.at(id);
+  return &known_.at(id);
 }
 
-Result<BatchWriter::Touched*> BatchWriter::touch(Id id) {
-  const auto known = touched_.find(id);
-  if (known != touched_.end()) return &known->second;
+Result<BatchWriter::Known*> BatchWriter::look_up(Id id) {
+  const auto known = known_.find(id);
+  if (known != known_.end()) return &known->second;
   select_deferral_.bind(id);
   TRY(const bool row, select_deferral_.step());
   if (!row) return nullptr;
   auto kept = read_deferral(select_deferral_);
   select_deferral_.reset();
   if (!kept) return nullptr;
-  return &touched_.emplace(id, Touched{std::move(kept->deferral)}).first->second;
+  return &known_.emplace(id, Known{std::move(kept->deferral)}).first->second;
+}
+
+void BatchWriter::mark_changed(Id id, Known& known) {
+  if (!std::exchange(known.changed, true)) changed_.push_back(id);
 }
 
 Result<std::int64_t> BatchWriter::evidence_of(const Refusal& refusal) {
@@ -216,20 +217,17 @@ BatchWriter::ClientChange& BatchWriter::client(const IpAddress& address, WallTim
 
 Result<> BatchWriter::write_deferrals() {
   // In the order of their ids, which is that of the file.
-  std::vector<Id> ids;
-  for (const auto& [id, touched] : touched_)
-    if (touched.changed) ids.push_back(id);
-  std::ranges::sort(ids);
-  for (const Id id : ids) {
-    const Touched& touched = touched_.at(id);
-    const Deferral& deferral = touched.deferral;
+  std::ranges::sort(changed_);
+  for (const Id id : changed_) {
+    Known& known = known_.at(id);
+    const Deferral& deferral = known.deferral;
     const std::string times = times_bytes(deferral.attempts);
     const std::string addresses = addresses_bytes(deferral.addresses);
     const Statement::Blob times_blob{times};
     const Statement::Blob addresses_blob{addresses};
     std::optional<IpAddress> accepted_from;
     if (deferral.accepted) accepted_from = deferral.accepted_from;
-    if (touched.is_new)
+    if (known.is_new)
       TRY_VOID(insert_deferral_
                    .bind(id, deferral.sender, deferral.recipient, deferral.helo,
                          deferral.attempts.front(), deferral.last_attempt, deferral.attempts_count,
@@ -240,8 +238,10 @@ Result<> BatchWriter::write_deferrals() {
                    .bind(deferral.attempts_count, times_blob, addresses_blob, deferral.accepted,
                          accepted_from, deferral.last_attempt, id)
                    .run());
+    known.is_new = known.changed = false;
   }
-  touched_.clear();
+  changed_.clear();
+  if (known_.size() > known_max) known_.clear();
   return {};
 }
 
@@ -258,7 +258,10 @@ Result<> BatchWriter::write_clients() {
 // --- the rest
 
 Result<Retention::Progress> BatchWriter::expire(const Retention::Limits& limits, WallTime now) {
-  return retention_.step(database_, limits, now);
+  const std::uint64_t before = database_.changes_so_far();
+  auto done = retention_.step(database_, limits, now);
+  if (database_.changes_so_far() != before) known_.clear();
+  return done;
 }
 
 Result<BatchWriter::Sizes> BatchWriter::sizes() {

@@ -49,10 +49,11 @@ class BatchWriter {
 
  private:
   using Id = OpenDeferrals::Id;
-  struct Touched {
+  /// A deferral as it is with the batch so far.
+  struct Known {
     Deferral deferral;
-    bool is_new = false;
-    bool changed = false;
+    bool is_new = false;   ///< and not in the table yet
+    bool changed = false;  ///< and in `changed_`
   };
   struct ClientChange {
     WallTime first;
@@ -74,9 +75,10 @@ class BatchWriter {
   Result<> add(const Acceptance& acceptance);
   /// The deferral that a refused attempt begins or belongs to.
   Result<Id> defer(const Attempt& attempt);
-  /// The open deferral an attempt belongs to, as it is with the batch so far; nullptr: none.
-  Result<Touched*> find(const Attempt& attempt, Id& id);
-  Result<Touched*> touch(Id id);
+  /// The open deferral an attempt belongs to; nullptr: none.
+  Result<Known*> find(const Attempt& attempt, Id& id);
+  Result<Known*> look_up(Id id);
+  void mark_changed(Id id, Known& known);
   Result<std::int64_t> evidence_of(const Refusal& refusal);
   ClientChange& client(const IpAddress& address, WallTime time, const std::string& helo);
   Result<> write_deferrals();
@@ -99,8 +101,12 @@ class BatchWriter {
   Id last_deferral_ = 0;
   std::uint64_t deferrals_open_ = 0;
 
+  // What was looked at lately: a server that tries again soon is not read from the table again.
+  static constexpr std::size_t known_max = 4096;
+  std::unordered_map<Id, Known> known_;
+
   // Of the batch under way.
-  std::unordered_map<Id, Touched> touched_;
+  std::vector<Id> changed_;
   std::unordered_map<IpAddress, ClientChange> clients_;
 };
 

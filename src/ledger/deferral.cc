@@ -83,23 +83,25 @@ bool belongs_to(const Deferral& deferral, const Attempt& attempt,
   return same_server && !is_over(deferral, attempt.time, profiles);
 }
 
-void note(Deferral& deferral, const Attempt& attempt) {
+bool note(Deferral& deferral, const Attempt& attempt) {
   if (attempt.accepted) {
     deferral.accepted = attempt.time;
     deferral.accepted_from = attempt.client;
-    return;
+    return true;
   }
-  const bool known =
-      std::ranges::find(deferral.addresses, attempt.client) != deferral.addresses.end();
-  if (!known && deferral.addresses.size() < Deferral::addresses_kept)
-    deferral.addresses.push_back(attempt.client);
+  const bool new_address =
+      deferral.addresses.size() < Deferral::addresses_kept &&
+      std::ranges::find(deferral.addresses, attempt.client) == deferral.addresses.end();
+  if (new_address) deferral.addresses.push_back(attempt.client);
   const bool first = deferral.attempts_count == 0;
-  if (!first && std::chrono::abs(attempt.time - deferral.last_attempt) <= round_time) return;
+  if (!first && std::chrono::abs(attempt.time - deferral.last_attempt) <= round_time)
+    return new_address;
   ++deferral.attempts_count;
   deferral.last_attempt = first ? attempt.time : std::max(deferral.last_attempt, attempt.time);
   if (deferral.attempts.size() < Deferral::attempts_kept)
     deferral.attempts.insert(std::ranges::upper_bound(deferral.attempts, attempt.time),
                              attempt.time);
+  return true;
 }
 
 Deferral deferral_of(const Attempt& first) {

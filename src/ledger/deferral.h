@@ -63,8 +63,8 @@ Assessment assess(const Deferral& deferral, WallTime now, const upstream::Profil
 bool belongs_to(const Deferral& deferral, const Attempt& attempt,
                 const upstream::Profiles& profiles);
 /// Adds an attempt that belongs to it; seconds after the last one it is a part of that one.
-/// Attempts may come out of order.
-void note(Deferral& deferral, const Attempt& attempt);
+/// Attempts may come out of order. False: nothing was new in it.
+bool note(Deferral& deferral, const Attempt& attempt);
 /// What a refused attempt begins that belongs to none.
 Deferral deferral_of(const Attempt& first);
 

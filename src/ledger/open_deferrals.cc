@@ -42,26 +42,27 @@ OpenDeferrals::Key OpenDeferrals::helo_key(Key pair, std::string_view helo) {
   return Hash(pair).add_ignoring_case(pool_of(helo)).add('h').value();
 }
 
-std::optional<OpenDeferrals::Id> OpenDeferrals::find(const Generation& generation, Key key,
-                                                     const std::function<bool(Id)>& belongs) {
+void OpenDeferrals::find(const Generation& generation, Key key,
+                         const std::function<bool(Id)>& belongs, std::optional<Id>& found) {
   const auto newest = generation.newest.find(key);
-  if (newest == generation.newest.end()) return std::nullopt;
+  if (newest == generation.newest.end()) return;
   Id id = newest->second;
-  for (int i = 0; i < looked_at_max; ++i) {
-    if (belongs(id)) return id;
+  for (int i = 0; i < looked_at_max && (!found || id > *found); ++i) {
+    if (belongs(id)) {
+      found = id;
+      return;
+    }
     const auto older = generation.older.find({key, id});
-    if (older == generation.older.end()) break;
+    if (older == generation.older.end()) return;
     id = older->second;
   }
-  return std::nullopt;
 }
 
 std::optional<OpenDeferrals::Id> OpenDeferrals::find(const Attempt& attempt,
                                                      const std::function<bool(Id)>& belongs) const {
   std::optional<Id> found;
   const auto look = [&](Key key) {
-    for (const Generation* generation : {&now_, &before_})
-      found = std::max(found, find(*generation, key, belongs));
+    for (const Generation* generation : {&now_, &before_}) find(*generation, key, belongs, found);
   };
   const Key pair = pair_key(attempt.sender, attempt.recipient);
   if (attempt.accepted && !attempt.sender.empty()) {

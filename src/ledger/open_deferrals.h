@@ -47,8 +47,9 @@ class OpenDeferrals {
   static Key pair_key(std::string_view sender, std::string_view recipient);
   static Key network_key(Key pair, const IpAddress& client);
   static Key helo_key(Key pair, std::string_view helo);
-  static std::optional<Id> find(const Generation& generation, Key key,
-                                const std::function<bool(Id)>& belongs);
+  /// Into `found` when there is one that is newer than what is there.
+  static void find(const Generation& generation, Key key, const std::function<bool(Id)>& belongs,
+                   std::optional<Id>& found);
   void add(Key key, Id id);
   void make_room();
 

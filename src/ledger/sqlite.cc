@@ -173,6 +173,10 @@ std::uint64_t Database::changes() const {
   return static_cast<std::uint64_t>(sqlite3_changes64(database_.get()));
 }
 
+std::uint64_t Database::changes_so_far() const {
+  return static_cast<std::uint64_t>(sqlite3_total_changes64(database_.get()));
+}
+
 // --- Transaction
 
 Result<Transaction> Transaction::begin(Database& database) {

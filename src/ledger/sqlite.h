@@ -107,6 +107,8 @@ class Database {
   [[nodiscard]] Result<std::int64_t> number(std::string_view sql);
   /// Rows that the last statement inserted, changed or removed.
   [[nodiscard]] std::uint64_t changes() const;
+  /// The same, of all statements since it was opened.
+  [[nodiscard]] std::uint64_t changes_so_far() const;
 
  private:
   struct Close {

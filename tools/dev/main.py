@@ -54,15 +54,15 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("target", nargs="?", help="one fuzzer; default all, two at a time")
     one.add_argument("--seconds", type=int, default=60, help="for each; default 60")
     one = add(commands, "sim", "whole servers in virtual time, by seed, with faults and checkers (tests/sim)",
-              "Builds the sim preset. With --seed: that seed with its plan, the gateway's log and the findings. Otherwise "
-              "a range of seeds on all cores; exit code 1 when one fails.")
+              "Builds postern_sim with the release. With --seed: that seed with its plan, the gateway's log and the "
+              "findings. Otherwise a range of seeds on all cores; exit code 1 when one fails.")
     one.add_argument("--seed", type=int, help="show this seed in full")
     one.add_argument("--trace", action="store_true", help="with --seed: every event too")
     one.add_argument("--seeds", metavar="A-B", help="run these seeds")
     one.add_argument("--count", type=int, default=2000, help="how many seeds; default 2000")
     one.add_argument("--from", dest="start", type=int, default=0, help="the first of them; default 0")
     one.add_argument("--failures", type=int, default=10, help="stop after so many that fail; default 10")
-    one.add_argument("--preset", default=simulating.PRESET, help="another build, such as dev; default sim")
+    one.add_argument("--preset", default=simulating.PRESET, help="another build, such as dev; default release")
     one = add(commands, "bench", "measure something and compare it with its bounds; alone, list the measurements",
               "queue: the queue on the real store, with a million messages: enqueue, restart, memory; needs 8 GB of disk. "
               "delivery: what 100,000 messages for a dead destination cost the delivery of another's. ledger: what recording "

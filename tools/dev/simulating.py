@@ -8,7 +8,7 @@ import time
 import building
 from shell import BUILD, ROOT, Failed, environment, say
 
-PRESET = "sim"
+PRESET = "release"
 CHUNK_SEEDS_MAX = 250
 SILENCE_SECONDS_MAX = 300  # a seed takes milliseconds
 PROGRESS_SECONDS = 10
