@@ -10,11 +10,11 @@ import testing
 from shell import BUILD, ROOT, Failed, Step, run, say
 
 LIMIT_MINUTES = 45
-TIDY_SECONDS = 200  # what changed last comes first
+TIDY_SECONDS = 120  # what changed last comes first
 SIM_SEEDS = 2000
 SIM_FAILURES_MAX = 5
 FUZZ_SECONDS_MAX = 20
-FUZZ_SECONDS_TOTAL = 120  # of wall time, two fuzzers at a time
+FUZZ_SECONDS_TOTAL = 80  # of wall time, two fuzzers at a time
 ROOMS_WITH_THREADS = ["io", "queue"]
 
 
