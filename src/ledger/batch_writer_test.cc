@@ -67,6 +67,29 @@ TEST_F(BatchWriterTest, AttemptsAreJoinedAcrossBatchesAndStarts) {
   EXPECT_EQ(deferrals().size(), 2U) << "what comes after the end is another mail";
 }
 
+TEST_F(BatchWriterTest, OfTheSameRoundOnlyANewAddressIsNoted) {
+  write({refusal(0s, "192.0.2.7", "bob@example.net")});
+  write({refusal(10s, "192.0.2.7", "bob@example.net")});
+  write({refusal(20s, "192.0.2.8", "bob@example.net")});
+  ASSERT_EQ(deferrals().size(), 1U);
+  EXPECT_EQ(deferrals()[0].attempts, std::vector<WallTime>{noon});
+  EXPECT_EQ(deferrals()[0].addresses.size(), 2U);
+  EXPECT_EQ(number("SELECT count(*) FROM refusals JOIN deferrals ON deferrals.id = "
+                   "refusals.deferral"),
+            3);
+}
+
+TEST_F(BatchWriterTest, WhatWasRemovedBeginsAnew) {
+  write({refusal(0s, "192.0.2.7", "bob@example.net")});
+  const Retention::Limits short_time{.time = 1min, .bytes_max = 1 << 30, .rows_per_step = 100};
+  for (int step = 0; step < 5; ++step)
+    ASSERT_TRUE(writer_->expire(short_time, noon + 5min).has_value());
+  ASSERT_TRUE(deferrals().empty());
+  write({refusal(6min, "192.0.2.7", "bob@example.net")});
+  ASSERT_EQ(deferrals().size(), 1U);
+  EXPECT_EQ(deferrals()[0].attempts, std::vector<WallTime>{noon + 6min});
+}
+
 TEST_F(BatchWriterTest, OnlyWhatWasRefusedForNowIsADeferral) {
   Refusal for_good = refusal(0s, "192.0.2.7", "bob@example.net");
   for_good.action = "550";
