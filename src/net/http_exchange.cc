@@ -53,11 +53,12 @@ void HttpExchange::feed(std::string_view bytes) {
 
 // Beast gets a header section as a whole: what it says of half of one depends on where it was cut.
 void HttpExchange::parse() {
+  head_ = false;
+  // What speaks TLS to this port hears at once that it should not.
+  if (!pending_.empty() && !ascii_alnum(pending_.front())) return refuse(400, "this is not HTTP");
   const std::size_t end = end_of_section(pending_);
   if (std::min(end, pending_.size()) > limits_.header_bytes_max)
     return refuse(431, "the header section is too long");
-  // What speaks TLS to this port hears at once that it should not.
-  if (!pending_.empty() && !ascii_alnum(pending_.front())) return refuse(400, "this is not HTTP");
   if (end == std::string::npos) return;
   http::request_parser<http::empty_body> parser;
   parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes_max));

@@ -92,6 +92,7 @@ const std::vector<Refused> refused_cases = {
     {"a long target", "GET /" + std::string(9000, 'x') + " HTTP/1.1\r\n\r\n", "431"},
     {"a long line without an end", std::string(9000, 'x'), "431"},
     {"the beginning of TLS", std::string("\x16\x03\x01\x02\x00\x01", 6), "400"},
+    {"much TLS", "\x16" + std::string(9000, 'x') + "\r\n\r\n", "400"},
     {"lines ended by LF", "GET / HTTP/1.1\nHost: a\n\n", "400"},
 };
 
@@ -106,6 +107,12 @@ TEST(HttpExchange, WhatIsNoRequestForAPageIsRefusedAndEndsTheConnection) {
       EXPECT_THAT(output, Not(HasSubstr("path"))) << refused.reason;
       EXPECT_EQ(exchange.wants(), Wants::end) << refused.reason;
     }
+}
+
+TEST(HttpExchange, ARefusalBehindHeadHasItsText) {
+  HttpExchange exchange;
+  talk(exchange, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_THAT(talk(exchange, "?\r\n\r\n"), HasSubstr("this is not HTTP"));
 }
 
 TEST(HttpExchange, HalfARequestIsAwaitedWhateverIsWrongWithIt) {
