@@ -1,6 +1,6 @@
-// What the check makes of the clients of the corpora, where those lie beside the source, over the
-// fake resolver in virtual time and over the real one with a DNS server on loopback: both must come
-// to the same. Our own cases are in tests/conformance.
+// What the check makes of the clients of tests/corpus/fcrdns, over the fake resolver in virtual
+// time and over the real one with a DNS server on loopback: both must come to the same. More cases
+// are in tests/conformance.
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -39,13 +39,6 @@ constexpr auto no_forward = UnknownIpState::no_forward;
 constexpr auto mismatch = UnknownIpState::mismatch;
 constexpr auto temp_error = UnknownIpState::temp_error;
 
-std::filesystem::path corpus_file() {
-  const char* given = std::getenv("POSTERN_CORPORA");
-  const std::filesystem::path corpora =
-      given != nullptr ? given : std::filesystem::path(POSTERN_SOURCE_DIR) / "../shared/corpora";
-  return corpora / "own-fcrdns/vectors.json";
-}
-
 /// The class that the corpus calls `why`.
 std::vector<UnknownIpState> states_of(std::string_view why) {
   if (why == "ok") return {pass};
@@ -75,16 +68,8 @@ std::string zone_of(const boost::json::object& dns) {
   return zone;
 }
 
-/// Where the corpora are neither beside this checkout nor named, the conformance file's own cases
-/// have to do.
-bool without_corpora() {
-  return std::getenv("POSTERN_CORPORA") == nullptr &&
-         !std::filesystem::exists(corpus_file().parent_path().parent_path());
-}
-
-/// A corpus that is there and cannot be read ends the test.
 std::vector<Case> corpus_cases() {
-  std::ifstream file(corpus_file());
+  std::ifstream file(POSTERN_SOURCE_DIR "/tests/corpus/fcrdns/vectors.json");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   std::vector<Case> cases;
   const boost::json::value all = boost::json::parse(text);
@@ -133,8 +118,6 @@ UnknownIpOptions enforcing(Duration deadline) {
 }
 
 TEST(Fcrdns, OverTheZoneResolver) {
-  if (without_corpora())
-    GTEST_SKIP() << "no " << corpus_file() << "; tests/conformance has cases of its own";
   const std::vector<Case> cases = corpus_cases();
   ASSERT_GE(cases.size(), 16U);
   for (const Case& c : cases) {
@@ -151,8 +134,6 @@ TEST(Fcrdns, OverTheZoneResolver) {
 }
 
 TEST(Fcrdns, OverTheRealResolver) {
-  if (without_corpora())
-    GTEST_SKIP() << "no " << corpus_file() << "; tests/conformance has cases of its own";
   const std::vector<Case> cases = corpus_cases();
   ASSERT_GE(cases.size(), 16U);
   std::string directory =

@@ -4,7 +4,6 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
-from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "dev"))
 
@@ -29,16 +28,6 @@ class Counting(unittest.TestCase):
         self.assertEqual(self.runner("exit 0\n").failed, 1)
         self.assertEqual(self.runner("echo 0 passed, 0 failed\n").failed, 1)
         self.assertEqual(self.runner("echo 7 passed, 0 failed; exit 3\n").failed, 1)
-
-    def test_skips_are_failures_where_the_corpora_are(self):
-        skipped = testing.Count(passed=7, skipped=2)
-        with mock.patch.object(testing, "has_corpora", lambda: True), self.assertRaises(testing.Failed):
-            testing.judge(skipped)
-        with mock.patch.object(testing, "has_corpora", lambda: False):
-            testing.judge(skipped)
-            for bad in (testing.Count(passed=7, failed=1, skipped=2), testing.Count(skipped=2)):
-                with self.assertRaises(testing.Failed):
-                    testing.judge(bad)
 
     def test_ctest_report(self):
         with tempfile.TemporaryDirectory() as folder:
