@@ -46,7 +46,7 @@ struct Manner {
   // DNSSEC, in a signed zone.
   bool unsigned_ = false;      ///< UNSIGNED: the signatures are left out
   bool bad_signature = false;  ///< BAD-SIGNATURE
-  bool expired = false;        ///< EXPIRED: signatures of yesterday
+  bool expired = false;        ///< EXPIRED: signatures that ended two days ago
 };
 
 /// The manners of a server by name and type.

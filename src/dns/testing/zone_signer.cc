@@ -19,7 +19,10 @@ constexpr std::uint8_t algorithm_ed25519 = 15;
 constexpr std::uint16_t key_flags = 257;
 constexpr std::uint8_t key_protocol = 3;
 constexpr std::uint32_t key_ttl_seconds = 3600;
-constexpr std::uint32_t hour_seconds = 3600;
+constexpr std::uint32_t lifetime_seconds = 2 * 3600;
+/// Validators forgive wrong clocks: unbound takes a signature for valid a tenth of its lifetime
+/// longer, at least an hour and at most a day (val-sig-skew-min and -max).
+constexpr std::uint32_t expired_since_seconds = 2 * 86400;
 constexpr std::size_t signature_bytes = 64;
 
 const unsigned char* unsigned_bytes(const std::string& bytes) {
@@ -123,8 +126,10 @@ WireRecord ZoneSigner::signature(std::vector<WireRecord> set, Quality quality) c
   put_u8(made.value, algorithm_ed25519);
   put_u8(made.value, count_labels(first.owner));
   put_u32(made.value, first.ttl_seconds);
-  put_u32(made.value, expired ? now_seconds_ - hour_seconds : now_seconds_ + hour_seconds);
-  put_u32(made.value, now_seconds_ - (expired ? 2 : 1) * hour_seconds);
+  const std::uint32_t expiry =
+      expired ? now_seconds_ - expired_since_seconds : now_seconds_ + lifetime_seconds / 2;
+  put_u32(made.value, expiry);
+  put_u32(made.value, expiry - lifetime_seconds);
   put_u16(made.value, key_tag_);
   put_name(made.value, apex_);
 
