@@ -12,6 +12,7 @@
 #include "app/explain_case.h"
 #include "app/impact_command.h"
 #include "ledger/archive_fixture.h"
+#include "support/source_path.h"
 
 namespace postern::app {
 namespace {
@@ -22,7 +23,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 void expect_golden(const std::string& name, const std::string& text) {
-  const std::string path = std::string(POSTERN_SOURCE_DIR) + "/tests/golden/ledger/" + name;
+  const std::string path = source_path("tests/golden/ledger/" + name);
   std::ifstream file(path, std::ios::binary);
   const std::string golden{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   EXPECT_EQ(text, golden) << path;

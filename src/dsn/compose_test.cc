@@ -13,6 +13,7 @@
 #include "dsn/rules.h"
 #include "dsn/text.h"
 #include "mail/header_reader.h"
+#include "support/source_path.h"
 
 namespace postern::dsn {
 namespace {
@@ -24,7 +25,7 @@ std::string read_file(const std::string& path) {
 
 // Compares with tests/golden/dsn/NAME; what came instead is left beside it as NAME.actual.
 void expect_golden(const std::string& name, const std::string& actual) {
-  const std::string path = std::string(POSTERN_SOURCE_DIR) + "/tests/golden/dsn/" + name;
+  const std::string path = source_path("tests/golden/dsn/" + name);
   if (read_file(path) == actual) {
     std::remove((path + ".actual").c_str());
     return;

@@ -1,4 +1,5 @@
 #include "maillog/reader.h"
+#include "support/source_path.h"
 
 #include <array>
 #include <fmt/format.h>
@@ -216,7 +217,7 @@ TEST(MailLog, WordsThatAreNearlyAQueueId) {
 
 // The corpus' own log, with what its authors expect of each line.
 TEST(MailLog, TheCorpus) {
-  std::ifstream file(POSTERN_SOURCE_DIR "/tests/corpus/maillog/mixed");
+  std::ifstream file(source_path("tests/corpus/maillog/mixed"));
   ASSERT_TRUE(file);
   Reader reader(noon, {});
   std::vector<std::string> refusals;

@@ -18,6 +18,7 @@
 #include "io/real/shard.h"
 #include "io/sim/sim_world.h"
 #include "policy/unknown_ip.h"
+#include "support/source_path.h"
 
 namespace postern::policy {
 namespace {
@@ -69,7 +70,7 @@ std::string zone_of(const boost::json::object& dns) {
 }
 
 std::vector<Case> corpus_cases() {
-  std::ifstream file(POSTERN_SOURCE_DIR "/tests/corpus/fcrdns/vectors.json");
+  std::ifstream file(source_path("tests/corpus/fcrdns/vectors.json"));
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   std::vector<Case> cases;
   const boost::json::value all = boost::json::parse(text);

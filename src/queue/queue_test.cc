@@ -7,6 +7,7 @@
 
 #include "queue/queue_fixture.h"
 #include "queue/record.h"
+#include "support/source_path.h"
 
 namespace postern::queue {
 namespace {
@@ -544,7 +545,7 @@ TEST_F(QueueTest, AFullDiskDoesNotKeepTheFormatFromBeingTold) {
 
 TEST_F(QueueTest, RecordsOfVersion1AreDelivered) {
   stop();
-  std::ifstream file(POSTERN_SOURCE_DIR "/tests/corpus/record/version-1", std::ios::binary);
+  std::ifstream file(source_path("tests/corpus/record/version-1"), std::ios::binary);
   std::string record(std::istreambuf_iterator<char>(file), {});
   store.overwrite(message_key(MessageId{0x0123456789abcdefULL}), std::move(record));
   start();

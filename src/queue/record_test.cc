@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/random.h"
+#include "support/source_path.h"
 
 namespace postern::queue {
 namespace {
@@ -84,8 +85,7 @@ void expect_equal(const StoredMessage& after, const StoredMessage& before) {
 }
 
 std::string seed(const char* name) {
-  std::ifstream file(std::string(POSTERN_SOURCE_DIR "/tests/corpus/record/") + name,
-                     std::ios::binary);
+  std::ifstream file(source_path(std::string("tests/corpus/record/") + name), std::ios::binary);
   std::ostringstream bytes;
   bytes << file.rdbuf();
   return bytes.str();
@@ -106,7 +106,7 @@ TEST(Record, SeedsOfVersion2AreReadAndWrittenAgainAsTheyAre) {
   std::size_t count = 0;
   std::set<RecipientState> states;
   for (const auto& entry :
-       std::filesystem::directory_iterator(POSTERN_SOURCE_DIR "/tests/corpus/record")) {
+       std::filesystem::directory_iterator(source_path("tests/corpus/record"))) {
     const std::string name = entry.path().filename();
     if (!name.starts_with("version-2")) continue;
     ++count;

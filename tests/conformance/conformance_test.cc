@@ -19,6 +19,7 @@
 #include "io/real/shard.h"
 #include "io/sim/sim_world.h"
 #include "policy/unknown_ip.h"
+#include "support/source_path.h"
 
 namespace postern::conformance {
 namespace {
@@ -36,7 +37,7 @@ constexpr std::uint32_t ttl_slack_seconds = 20;
 
 const std::vector<Case>& cases() {
   static const std::vector<Case> read = [] {
-    auto result = read_cases(POSTERN_SOURCE_DIR "/tests/conformance/unknown-ip.toml");
+    auto result = read_cases(source_path("tests/conformance/unknown-ip.toml"));
     if (result) return *std::move(result);
     std::cerr << result.error().what << '\n';
     std::abort();

@@ -3,13 +3,14 @@
 #include <gtest/gtest.h>
 
 #include "stage.h"
+#include "support/source_path.h"
 
 namespace postern::dialog {
 namespace {
 
 std::vector<std::string> dialog_files() {
   std::vector<std::string> files;
-  const auto folder = std::filesystem::path(POSTERN_SOURCE_DIR) / "tests" / "dialog";
+  const std::filesystem::path folder = source_path("tests/dialog");
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().extension() == ".dlg") files.push_back(entry.path().string());
   std::ranges::sort(files);

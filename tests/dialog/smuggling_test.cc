@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "smtp/server_script.h"
+#include "support/source_path.h"
 
 namespace postern::smtp {
 namespace {
@@ -43,7 +44,7 @@ std::vector<EndOfData> own_cases() {
 std::string corpus_text() {
   const char* folder = std::getenv("POSTERN_CORPORA");
   const std::string path =
-      (folder != nullptr ? std::string(folder) : POSTERN_SOURCE_DIR "/../shared/corpora") +
+      (folder != nullptr ? std::string(folder) : source_path("../shared/corpora")) +
       "/own-smtp-smuggling/payloads.json";
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};

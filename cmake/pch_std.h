@@ -1,4 +1,4 @@
-// What nearly every file of the rooms above `base` needs, compiled once.
+// What nearly every file needs, compiled once.
 #pragma once
 
 #include <algorithm>
@@ -20,14 +20,5 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include <boost/asio/any_completion_handler.hpp>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <fmt/format.h>

@@ -1,0 +1,7 @@
+// The same with GoogleTest.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pch_std.h"
