@@ -30,6 +30,7 @@ DASHBOARD = REPOSITORY / "share/grafana/postern.json"
 MANUAL = REPOSITORY / "docs/monitoring.md"
 HTTP_PORT = 9125
 KNOWN, NO_PTR, UNDETERMINED = "127.1.0.1", "127.2.0.1", "127.5.0.1"
+FAMILIES = ("_unknown_ip_", "_breaker_", "_dns_", "_smtp_", "_queue_", "_delivery_", "_ledger_")
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0, text/plain;q=0.5"
 
 
@@ -121,6 +122,8 @@ def files(case):
         equal(unknown, set(), f"names in {file.name} that the server does not have")
     equal(set(families) - used_names(MANUAL.read_text()), set(), "metrics that docs/monitoring.md does not explain")
     dashboard = json.loads(DASHBOARD.read_text())
+    shown = " ".join(used_names(DASHBOARD.read_text()))
+    equal([part for part in FAMILIES if part not in shown], [], "what the dashboard shows nothing of")
     identities = [panel["id"] for panel in dashboard["panels"]]
     equal(len(identities), len(set(identities)), "ids of panels, each once")
     promtool = shutil.which("promtool")
