@@ -202,6 +202,10 @@ class Conformance(Case):
     def test_others_are_told(self):
         self.assert_says(conformance.check(self.tables(self.CASE.replace(', haraka = "?"', ""), "")), "case a", "peers")
 
+    def test_codes_in_place_of_the_greeting(self):
+        self.assert_says(conformance.check(self.tables(self.CASE.replace('haraka = "?"', 'haraka = "550"'), "")),
+                         "case a", "in place of the greeting")
+
 
 class Machine(Case):
     def test_good(self):
