@@ -1,5 +1,4 @@
 #include "maillog/reader.h"
-#include "support/source_path.h"
 
 #include <array>
 #include <fmt/format.h>
@@ -7,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <string>
 #include <vector>
+
+#include "support/source_path.h"
 
 namespace postern::maillog {
 namespace {
