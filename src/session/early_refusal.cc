@@ -16,7 +16,7 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
   if (!verdict.enforced) co_return std::nullopt;
   const auto other = override_for(nullptr, verdict);
   const policy::Action action = other ? other->action : verdict.action;
-  count_decision(step, verdict, action);
+  count_decision(decided_at(step), verdict, action);
   const std::string& text = other ? other->reply : verdict.reply;
   const policy::OverrideDecision* override = other ? &*other : nullptr;
   if (text.empty()) {

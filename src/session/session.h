@@ -81,6 +81,14 @@ class Session {
 
  private:
   using Machine = smtp::ServerMachine;
+  /// What is decided about a recipient because of the host before a known host.
+  struct HopDecision {
+    std::string_view recipient;
+    std::optional<policy::OverrideDecision> rule;
+    policy::Action action = policy::Action::accept;
+    std::string case_id;
+    std::optional<smtp::Reply> reply;  // that goes with the action
+  };
   /// Of a message that a known host hands on: the host before it.
   struct Hop {
     explicit Hop(std::function<bool(const IpAddress&)> trusted) : walk(std::move(trusted)) {}
@@ -90,13 +98,9 @@ class Session {
     std::string held;      // content that waits, since the check's result goes before it
     bool settled = false;  // nothing waits any more
     Duration verdict_after{};
-    // Once settled, if there is such a host; enforced only where known hosts' mail is decided upon.
+    // Once settled, if there is such a host; enforced only where it decides on the message.
     std::optional<policy::UnknownIpVerdict> verdict;
-  };
-  struct HopRefusal {
-    std::string_view recipient;
-    smtp::Reply reply;
-    std::optional<policy::OverrideDecision> rule;
+    std::vector<HopDecision> decisions;  // then, about each recipient
   };
   /// From the acceptance of DATA on.
   struct Message {
@@ -134,7 +138,7 @@ class Session {
   io::Task<> check_sender(Machine::CheckMail check);
   io::Task<> check_recipient(Machine::CheckRcpt check);
   void count_refused(RecipientResult result, std::string_view cause);
-  void count_decision(policy::AnswerAt step, const policy::UnknownIpVerdict& verdict,
+  void count_decision(DecidedAt step, const policy::UnknownIpVerdict& verdict,
                       policy::Action action);
   /// Whether relay control, or the client's address, refuses the recipient; then it is answered.
   bool refused_by_relay_control(const Machine::CheckRcpt& check, RelayDecision relay);
@@ -162,8 +166,10 @@ class Session {
   /// Holds back what has passed the filter until the host before has been looked for, and checked.
   io::Task<> hold_for_hop();
   [[nodiscard]] std::string fields_of_hop() const;
+  void decide_by_hop();
   void log_hop();
-  std::vector<HopRefusal> refusals_of_hop();
+  void excuse_by_hop(const HopDecision& decision);
+  void refuse_by_hop(const HopDecision& decision);
   /// The reply that refuses the message for the host before the known host.
   std::optional<smtp::Reply> refusal_of_hop();
 
