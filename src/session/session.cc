@@ -35,6 +35,7 @@ Session::Session(Parts parts, std::unique_ptr<io::Stream> stream)
       options_(std::move(parts.options)),
       start_tls_(std::move(parts.start_tls)),
       metrics_(parts.metrics),
+      log_limit_(parts.log_limit),
       stream_(std::move(stream)),
       client_(stream_->remote()),
       place_(std::move(parts.place)),
@@ -466,6 +467,7 @@ io::Task<> Session::end_data() {
                    {"bytes", machine_.content_bytes()},
                    {"id", committed->text()},
                    {"state", state_of(check_->ready())}});
+  log_forwarded(committed->text());
   machine_.answer({250, {2, 0, 0}, "Queued as " + committed->text()});
 }
 

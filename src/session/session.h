@@ -16,6 +16,7 @@
 #include "policy/unknown_ip.h"
 #include "queue/queue.h"
 #include "session/buffer_pool.h"
+#include "session/log_limit.h"
 #include "session/metrics.h"
 #include "session/options.h"
 #include "session/relay_control.h"
@@ -61,6 +62,7 @@ class Session {
     SharedOptions options;
     StartTls start_tls;  ///< empty: STARTTLS is not offered
     Metrics& metrics;
+    LogLimit& log_limit;
     SessionPlaces::Place place;
     Arrival arrival = Arrival::direct;
   };
@@ -123,8 +125,11 @@ class Session {
   // Who the client is: session_client.cc.
   io::Task<> identify();
   io::Task<> name_client(const smtp::ClientAttributes& attributes);
-  void log_forwarded();
+  void log_forwarded(std::string_view queue_id);
   bool take_place(const IpAddress& client);
+  /// Whoever greets, or begins a transaction, speaks for himself from there on, unless he is a
+  /// proxy too: what the named client says passes through some proxies (nginx) as it comes, and
+  /// must not be believed as the proxy is.
   void trust_speaker();
 
   io::Task<> wait_before_greeting();
@@ -189,6 +194,7 @@ class Session {
   SharedOptions options_;
   StartTls start_tls_;
   Metrics& metrics_;
+  LogLimit& log_limit_;
   std::unique_ptr<io::Stream> stream_;
   Endpoint client_;               ///< until a proxy has said otherwise, the connection's
   std::optional<IpAddress> via_;  ///< the proxy that said so
