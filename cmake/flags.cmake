@@ -6,7 +6,7 @@ target_compile_options(postern_flags INTERFACE
   -fno-omit-frame-pointer)
 target_compile_definitions(postern_flags INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
-target_include_directories(postern_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_include_directories(postern_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/cmake)
 
 set(POSTERN_LINK_OPTIONS -fuse-ld=lld-19)
 if(POSTERN_SANITIZE)

@@ -59,6 +59,8 @@ endfunction()
 
 # Compiles cmake/pch_KIND.h once for all targets of that kind (and of the same flags): `std`, `asio` for rooms that speak
 # to the seam, and each of them `_test`, with GoogleTest.
+# A precompiled header holds the paths of its checkout. So that ccache serves what one checkout built to another, it looks
+# at a checksum of the header's text instead (docs/design/compiler.md).
 function(postern_precompile target kind)
   if(NOT TARGET postern_pch_${kind})
     file(WRITE ${CMAKE_BINARY_DIR}/pch_${kind}.cc "")
@@ -67,9 +69,15 @@ function(postern_precompile target kind)
     if(kind MATCHES "_test$")
       target_link_libraries(postern_pch_${kind} PUBLIC postern_test_support)
     endif()
-    target_precompile_headers(postern_pch_${kind} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch_${kind}.h)
+    target_precompile_headers(postern_pch_${kind} PRIVATE <pch_${kind}.h>)
+    set(sum ${CMAKE_BINARY_DIR}/CMakeFiles/postern_pch_${kind}.dir/cmake_pch.hxx.pch.sum)
+    add_custom_command(OUTPUT ${sum} DEPFILE ${sum}.d DEPENDS ${CMAKE_SOURCE_DIR}/cmake/pch_${kind}.h VERBATIM
+      COMMAND ${CMAKE_CXX_COMPILER} -std=c++23 -DBOOST_ASIO_SEPARATE_COMPILATION -E -P -MD -MF ${sum}.d -MT ${sum}
+              -o ${sum} ${CMAKE_SOURCE_DIR}/cmake/pch_${kind}.h)
+    add_custom_target(postern_pch_sum_${kind} DEPENDS ${sum})
   endif()
   target_precompile_headers(${target} REUSE_FROM postern_pch_${kind})
+  add_dependencies(${target} postern_pch_sum_${kind})
 endfunction()
 
 # postern_test(NAME SOURCES ... LIBS ... [HEADERS std]): a GoogleTest program whose cases ctest lists one by one as
