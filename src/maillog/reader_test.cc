@@ -1,5 +1,4 @@
 #include "maillog/reader.h"
-#include "support/source_path.h"
 
 #include <array>
 #include <fmt/format.h>
@@ -7,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <string>
 #include <vector>
+
+#include "support/source_path.h"
 
 namespace postern::maillog {
 namespace {
@@ -129,14 +130,16 @@ TEST(MailLog, Exim) {
             "bounced by=exim id=1qZ7xT-0001Ab-2c to=b@example.net"},
            {"1qZ7xT-0001Ab-2c Completed", "ended by=exim id=1qZ7xT-0001Ab-2c"},
            // What others said of our own mail is nobody's refusal here.
-           {"1qZ7xT-0001Ab-2c ** b@example.net R=dnslookup T=remote_smtp H=mx.x [203.0.113.9]: SMTP "
+           {"1qZ7xT-0001Ab-2c ** b@example.net R=dnslookup T=remote_smtp H=mx.x [203.0.113.9]: "
+            "SMTP "
             "error from remote mail server after end of data: 550 Message rejected as spam",
             "bounced by=exim id=1qZ7xT-0001Ab-2c to=b@example.net"},
            {"1qZ7xT-0001Ab-2c == b@example.net R=dnslookup T=remote_smtp defer (-44) H=mx.x "
             "[203.0.113.9]: SMTP error from remote mail server after RCPT TO:<b@example.net>: 450 "
             "rejected for now",
             "deferred by=exim id=1qZ7xT-0001Ab-2c to=b@example.net"},
-           {"1qZ7xT-0001Ab-2c => b@example.net R=dns T=smtp H=mx.x [203.0.113.9] C=\"250 not rejected "
+           {"1qZ7xT-0001Ab-2c => b@example.net R=dns T=smtp H=mx.x [203.0.113.9] C=\"250 not "
+            "rejected "
             "by us\"",
             "delivered by=exim id=1qZ7xT-0001Ab-2c to=b@example.net"},
            {"1qZ7xT-0001Ab-2c H=mx.x [203.0.113.9]: SMTP error from remote mail server after MAIL "
