@@ -15,10 +15,10 @@ void keep_example(std::vector<std::string>& examples, std::string_view value) {
   if (std::ranges::find(examples, value) == examples.end()) examples.emplace_back(value);
 }
 
-/// A queue id means something only within one writer.
+/// A queue id means something only within one writer on one host.
 std::string key_of(const Entry& entry) {
   std::string key(1, static_cast<char>(entry.writer));
-  return key.append(entry.queue_id);
+  return key.append(entry.host).append(1, ' ').append(entry.queue_id);
 }
 
 }  // namespace

@@ -110,6 +110,22 @@ def replay(case):
     equal({c["client"] for c in fresh["who"]}, {"192.0.2.3", "192.0.2.4"}, "without it, everybody")
 
 
+@suite.case("replay-servers", "logs of two servers, in any order: refused by the one, taken by the other")
+def replay_servers(case):
+    logs = Logs()
+    logs.write("mx1", (accepted("09:00:00", "unknown", "192.0.2.3", "c@example.com", "AAAAA1")
+                       + accepted("10:30:00", "unknown", "192.0.2.3", "c@example.com", "AAAAA2")
+                       + line("20:00:00", "connect from mail.example.com[192.0.2.1]")).replace(" gw ", " mx1 ").encode())
+    logs.write("mx2", (line("06:00:00", "connect from mail.example.com[192.0.2.1]")
+                       + line("10:00:00", REJECT.format(client="192.0.2.3", sender="c@example.com"))
+                       + line("10:10:00", REJECT.format(client="192.0.2.3", sender="c@example.com"))
+                       ).replace(" gw ", " mx2 ").encode())
+    for files in (["mx1", "mx2"], ["mx2", "mx1"]):
+        report = json.loads(logs.replay(case, *files, "--no-lookups", "--json")[1])
+        equal([(m["outcome"], m["attempts"], m["accepted"]) for m in report["refused_then"]],
+              [("recovered", 2, "2025-11-23T10:30:00.000Z")], f"{files}: the mail that came again elsewhere")
+
+
 @suite.case("replay-text", "what postern replay prints, and its mistakes")
 def replay_text(case):
     logs = Logs()
