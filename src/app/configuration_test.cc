@@ -504,6 +504,20 @@ TEST(Configuration, FileThatCannotBeUsed) {
   ASSERT_EQ(endless.diagnostics.size(), 1U);
 }
 
+TEST(Configuration, DefaultsOnlyWithoutAFile) {
+  const auto defaults = configuration_or_defaults("/nonexistent.toml", "/nonexistent.toml");
+  ASSERT_TRUE(defaults.has_value());
+  EXPECT_THAT(defaults->server.hostname, testing::Not(IsEmpty()));
+  EXPECT_EQ(defaults->server.postmaster, "postmaster@" + defaults->server.hostname);
+  EXPECT_FALSE(configuration_or_defaults("/nonexistent.toml", "/etc/postern/postern.toml"));
+  // What cannot be looked at may hold anything: here a link to itself, else mostly a permission.
+  const std::string loop = testing::TempDir() + "postern_loop.toml";
+  std::filesystem::remove(loop);
+  std::filesystem::create_symlink(loop, loop);
+  EXPECT_FALSE(configuration_or_defaults(loop, loop));
+  std::filesystem::remove(loop);
+}
+
 TEST(Configuration, FilesOfTls) {
   const std::string key = testing::TempDir() + "postern_key.pem";
   std::ofstream(key) << "key";

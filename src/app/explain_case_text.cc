@@ -217,15 +217,23 @@ object case_json(const RecordedCase& recorded) {
   return out;
 }
 
-std::string case_letter(const RecordedCase& recorded) {
+Result<std::string> case_letter(const RecordedCase& recorded) {
   const Explanation& told = recorded.told;
-  const WallTime time = recorded.answer.time;
+  const ledger::Refusal& answer = recorded.answer;
+  if (answer.effect == Effect::excused || told.reply.empty())
+    return operator_failure(
+        Cause::other,
+        fmt::format("the mail of case {} was {}: there is nothing to write to anybody "
+                    "about",
+                    printable(recorded.case_id), effect_text(answer)));
   const std::string called =
-      told.helo.empty() ? std::string() : " (it calls itself " + printable(told.helo) + ")";
-  return letter(told,
-                fmt::format("On {} your mail server with the address\n{}{} wanted to send us mail "
-                            "from\n{}.\n",
-                            format_rfc5322(time), told.client.text(), called, shown(told.sender)));
+      told.helo.empty() ? std::string() : "\n(it calls itself " + printable(told.helo) + ")";
+  const Enforced enforced = answer.effect == Effect::refused ? Enforced::yes : Enforced::not_yet;
+  return letter(
+      told, enforced, recorded.now,
+      fmt::format("On {} your mail server with the address\n{}{} {} us mail from\n{}.\n",
+                  format_rfc5322(answer.time), told.client.text(), called,
+                  enforced == Enforced::yes ? "wanted to send" : "sent", shown(told.sender)));
 }
 
 }  // namespace postern::app

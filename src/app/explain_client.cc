@@ -15,6 +15,7 @@ void take_verdict(const policy::UnknownIpVerdict& verdict, CheckedClient& client
   told.action = verdict.action;
   told.iprev = *verdict.iprev;
   told.reply = verdict.reply;
+  told.case_id = verdict.case_id;
   told.remedy = policy::remedy_for(verdict.state, *verdict.iprev, told.helo);
 }
 
@@ -27,8 +28,9 @@ io::Task<> check(policy::UnknownIpCheck& check, dns::Resolver& resolver, Checked
     client.override_name = std::move(other->name);
     client.told.action = other->action;
     client.told.reply = std::move(other->reply);
+    client.told.case_id = std::move(other->case_id);
   }
-  if (client.answer_at == policy::AnswerAt::connect && !client.told.reply.empty())
+  if (client.told.answered_at == policy::AnswerAt::connect && !client.told.reply.empty())
     client.told.reply = policy::greeting_refusal(client.told.reply);
   resolver.stop();
   co_await check.stop();
@@ -45,7 +47,7 @@ Result<CheckedClient> check_client(io::RealShard& shard, const Configuration& co
   policy::UnknownIpOptions options = unknown_ip_options(configuration.unknown_ip);
   // What it would do, also while it is off.
   options.mode = policy::UnknownIpMode::enforce;
-  client.answer_at = options.answer_at;
+  client.told.answered_at = options.answer_at;
   client.escalation = options.escalation;
   policy::UnknownIpCheck unknown_ip(shard.world(), resolver->resolver(), options);
   if (!shard.run_task(check(unknown_ip, resolver->resolver(), client), options.deadline + slack))

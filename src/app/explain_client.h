@@ -17,7 +17,6 @@ struct CheckedClient {
   policy::UnknownIpMode mode = policy::UnknownIpMode::observe;
   std::string override_name;  ///< the override that gives the action, or empty
   std::string skipped_because;
-  policy::AnswerAt answer_at = policy::AnswerAt::rcpt;
   policy::EscalationOptions escalation;
 };
 
@@ -29,7 +28,7 @@ Result<CheckedClient> check_client(io::RealShard& shard, const Configuration& co
 // Pure.
 std::string client_text(const CheckedClient& client);
 boost::json::object client_json(const CheckedClient& client);
-/// A letter to the postmaster of the sender's domain; for a client that is refused.
-std::string client_letter(const CheckedClient& client);
+/// A letter to the postmaster of the sender's domain, of this time. Error: the client is accepted.
+Result<std::string> client_letter(const CheckedClient& client, WallTime now);
 
 }  // namespace postern::app

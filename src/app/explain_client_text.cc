@@ -83,7 +83,7 @@ std::string client_text(const CheckedClient& client) {
   text += rule_text(client);
   if (told.reply.empty()) return text + "\nIts mail is accepted.\n";
   text += fmt::format("\nIt reads {}, where the case is another each time:\n    {}\n",
-                      step_words(client.answer_at), told.reply);
+                      step_words(told.answered_at), told.reply);
   text +=
       "\nThe sender's own server reports that the mail was not delivered; Postern never took it. "
       "If it is\n";
@@ -113,7 +113,7 @@ object client_json(const CheckedClient& client) {
   for (auto& member : ledger::lookups_json(told.iprev)) out.insert(std::move(member));
   if (told.reply.empty()) return out;
   out["reply"] = told.reply;
-  out["answer_at"] = policy::answer_at_name(client.answer_at);
+  out["answer_at"] = policy::answer_at_name(told.answered_at);
   out["escalation"] =
       object{{"enabled", client.escalation.enabled},
              {"after_attempts", client.escalation.after_attempts},
@@ -125,15 +125,18 @@ object client_json(const CheckedClient& client) {
   return out;
 }
 
-std::string client_letter(const CheckedClient& client) {
+Result<std::string> client_letter(const CheckedClient& client, WallTime now) {
   const Explanation& told = client.told;
-  return letter(told,
-                fmt::format("Your mail server with the address {}{} sends mail to us, from {} "
-                            "for instance.\n",
-                            told.client.text(),
-                            told.helo.empty() ? std::string()
-                                              : " (it calls itself " + printable(told.helo) + ")",
-                            told.sender));
+  if (told.reply.empty())
+    return operator_failure(Cause::other,
+                            "this client is accepted: there is nothing to write to anybody about");
+  const std::string called =
+      told.helo.empty() ? std::string() : "\n(it calls itself " + printable(told.helo) + ")";
+  return letter(
+      told, client.mode == UnknownIpMode::enforce ? Enforced::yes : Enforced::not_yet, now,
+      fmt::format("Your mail server with the address\n{}{} sends mail to us, from\n{}\n"
+                  "for instance.\n",
+                  told.client.text(), called, told.sender.empty() ? "<>" : printable(told.sender)));
 }
 
 }  // namespace postern::app
