@@ -21,11 +21,8 @@ std::string_view secure_text(bool secure) {
 }
 
 std::string joined(const std::vector<IpAddress>& addresses) {
-  constexpr std::size_t told_max = 10;
   std::string text;
-  for (std::size_t i = 0; i < addresses.size() && i < told_max; ++i)
-    text += (i == 0 ? "" : ", ") + addresses[i].text();
-  if (addresses.size() > told_max) text += fmt::format(" and {} more", addresses.size() - told_max);
+  for (const IpAddress& address : addresses) text += (text.empty() ? "" : ", ") + address.text();
   return text;
 }
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sstream>
 
 #include <boost/json/object.hpp>
 
@@ -106,16 +107,25 @@ TEST(Letter, OfAClientFollowsTheMode) {
   EXPECT_FALSE(client_letter(client, noon));
 }
 
-TEST(Explanation, ManyAddressesOfANameAreNotOneLongLine) {
-  auth::Iprev iprev;
-  iprev.address = *IpAddress::parse("192.0.2.7");
-  auth::IprevName& name = iprev.names.emplace_back();
+TEST(Letter, HasNoLongLinesForAllAddressesOfAName) {
+  Explanation told = refused_for_now();
+  told.iprev.ptr_status = dns::Status::ok;
+  auth::IprevName& name = told.iprev.names.emplace_back();
   name.name = "mail.partner.example";
   name.usable = true;
   name.status = dns::Status::ok;
-  for (int i = 0; i < 300; ++i)
-    name.addresses.push_back(*IpAddress::parse("2001:db8::" + std::to_string(i)));
-  EXPECT_THAT(lookups_text(iprev), HasSubstr("2001:db8::9 and 290 more (TTL"));
+  for (int i = 100; i < 132; ++i)
+    name.addresses.push_back(
+        *IpAddress::parse("2001:db8:ffff:ffff:ffff:ffff:ffff:" + std::to_string(i)));
+  std::istringstream letter(letter(told, Enforced::yes, noon, {}));
+  std::string line;
+  std::size_t addresses = 0;
+  while (std::getline(letter, line)) {
+    EXPECT_LE(line.size(), 100U) << line;
+    for (auto at = line.find("2001:db8:"); at != std::string::npos; at = line.find("2001:", at + 1))
+      ++addresses;
+  }
+  EXPECT_EQ(addresses, 32U);
 }
 
 TEST(Explanation, WhatIsRefusedForGoodIsToldAtOnce) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "app/explanation.h"
@@ -43,6 +44,25 @@ std::string_view reason(UnknownIpState state) {
   }
 }
 
+/// RFC 5322 section 2.1.1: no line of more than 998 characters, better none above 78; a name may
+/// have many addresses.
+std::string wrapped(std::string_view text) {
+  constexpr std::size_t columns = 76;
+  std::string out;
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    while (line.size() > columns) {
+      const std::size_t blank = line.rfind(", ", columns);
+      if (blank == std::string_view::npos) break;
+      out.append(line.substr(0, blank + 1)).append("\n      ");
+      line.remove_prefix(blank + 2);
+    }
+    out.append(line).append("\n");
+  }
+  return out;
+}
+
 /// What the server does about the reply.
 std::string_view consequence(const Explanation& explanation, Enforced enforced) {
   const bool refused = enforced == Enforced::yes;
@@ -85,7 +105,8 @@ std::string letter(const Explanation& explanation, Enforced enforced, WallTime n
   }
   if (!remedy.advice.empty()) text += "\n";
   for (const std::string& advice : remedy.advice) text += advice + "\n";
-  return text + fmt::format("\nWhat we found:\n\n{}", indented(lookups_text(explanation.iprev)));
+  return text +
+         fmt::format("\nWhat we found:\n\n{}", indented(wrapped(lookups_text(explanation.iprev))));
 }
 
 }  // namespace postern::app
