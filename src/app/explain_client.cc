@@ -19,6 +19,23 @@ void take_verdict(const policy::UnknownIpVerdict& verdict, CheckedClient& client
   told.remedy = policy::remedy_for(verdict.state, *verdict.iprev, told.helo);
 }
 
+/// What would count if the calendar did not end it.
+std::optional<policy::Override> expired_override(const policy::Overrides& overrides,
+                                                 const Explanation& told, WallTime now) {
+  std::vector<policy::Override> over;
+  for (const policy::Override& rule : overrides.all())
+    if (rule.expires && now >= *rule.expires) over.push_back(rule);
+  const policy::Overrides expired(std::move(over));
+  const std::string sender_domain = domain_of(told.sender);
+  const std::string recipient_domain = domain_of(told.recipient);
+  const policy::Override* found = expired.find({.client = told.client,
+                                                .confirmed_name = told.iprev.confirmed_name,
+                                                .sender_domain = sender_domain,
+                                                .recipient_domain = recipient_domain,
+                                                .now = WallTime()});
+  return found == nullptr ? std::nullopt : std::optional(*found);
+}
+
 io::Task<> check(policy::UnknownIpCheck& check, dns::Resolver& resolver, CheckedClient& client) {
   const auto pending = check.start(client.told.client);
   const policy::UnknownIpVerdict& verdict = *co_await pending->verdict();
@@ -52,6 +69,9 @@ Result<CheckedClient> check_client(io::RealShard& shard, const Configuration& co
   policy::UnknownIpCheck unknown_ip(shard.world(), resolver->resolver(), options);
   if (!shard.run_task(check(unknown_ip, resolver->resolver(), client), options.deadline + slack))
     return our_failure(Cause::timed_out, "the lookups did not end in their deadline");
+  if (client.override_name.empty())
+    client.expired_override =
+        expired_override(options.overrides, client.told, shard.world().clock.wall_now());
   return client;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include <boost/json/object.hpp>
@@ -16,6 +17,8 @@ struct CheckedClient {
   Explanation told;
   policy::UnknownIpMode mode = policy::UnknownIpMode::observe;
   std::string override_name;  ///< the override that gives the action, or empty
+  /// One that would say something of this client, and is over.
+  std::optional<policy::Override> expired_override;
   std::string skipped_because;
   policy::EscalationOptions escalation;
 };

@@ -35,6 +35,15 @@ mismatch = "550"
 sender_domain = "friend.test"
 action = "accept"
 comment = "ticket 12"
+[[unknown_ip.override]]
+sender_domain = "old-friend.test"
+action = "accept"
+comment = "ticket 11"
+expires = "2020-01-31"
+[[unknown_ip.override]]
+sender_domain = "foe.test"
+action = "550"
+comment = "ticket 13"
 [dns]
 servers = ["{DNS}"]
 """)
@@ -77,6 +86,13 @@ def explain_client(case):
     friend = explained(case, "--client", "192.0.2.8", "--from", "ann@friend.test")
     equal((friend["state"], friend["action"], friend["override"], friend["refused"]),
           ("mismatch", "accept", "ticket 12", False), "excused by an override")
+
+    old_friend = explained(case, "--client", "192.0.2.8", "--from", "ann@old-friend.test")
+    equal((old_friend["refused"], old_friend["expired_override"]), (True, "ticket 11"), "no override any more")
+    foe = explained(case, "--client", "192.0.2.8", "--from", "ann@foe.test")
+    check(foe["override"] == "ticket 13" and "exempt" not in foe, f"another override would not help: {foe}")
+    status, text, errors = explain(case, "--client", "192.0.2.8", "--from", "ann@foe.test")
+    check("To let it in, change the override ticket 13." in text, text)
 
     status, text, errors = explain(case, "--client", "192.0.2.8", "--from", "ann@partner.test", "--mail")
     equal((status, errors), (0, ""), "the letter")
