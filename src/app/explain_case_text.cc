@@ -147,7 +147,13 @@ std::string lookups_today(const CheckedClient& today) {
 std::string exemption_of(const RecordedCase& recorded) {
   const Explanation& told = recorded.told;
   return exemption(told.client, domain_of(told.sender),
-                   fmt::format("case {}: {}", recorded.case_id, cause_of(told.state, told.iprev)));
+                   fmt::format("case {}: {}", recorded.case_id, cause_of(told.state, told.iprev)),
+                   told.answered_at);
+}
+
+/// The override that says the refusal; empty: none does.
+std::string_view refused_by(const ledger::Refusal& refusal) {
+  return refusal.effect == Effect::refused ? refusal.rule : std::string_view();
 }
 
 std::string_view effect_name(Effect effect) {
@@ -180,6 +186,8 @@ std::string case_text(const RecordedCase& recorded) {
   if (recorded.today) text += lookups_today(*recorded.today);
   text += rule_path(recorded) + answer_text(recorded) + outcomes(recorded) + who_is_told(recorded) +
           remedy_text(recorded.told.remedy);
+  if (const std::string_view rule = refused_by(recorded.answer); !rule.empty())
+    return text + fmt::format("\nTo let such mail in, change the override {}.\n", printable(rule));
   return text + "\nTo let such mail in, in the configuration:\n\n" +
          indented(exemption_of(recorded));
 }
@@ -212,7 +220,7 @@ object case_json(const RecordedCase& recorded) {
   if (refusal.effect == Effect::refused) out["upstreams"] = upstreams_json(told);
   out["publish"] = strings_json(told.remedy.records);
   out["advice"] = strings_json(told.remedy.advice);
-  out["exempt"] = exemption_of(recorded);
+  if (refused_by(refusal).empty()) out["exempt"] = exemption_of(recorded);
   if (recorded.today) out["today"] = client_json(*recorded.today);
   return out;
 }

@@ -29,6 +29,9 @@ std::string rule_text(const CheckedClient& client) {
   else if (state != UnknownIpState::skipped && state != UnknownIpState::pass)
     text += fmt::format(" ([unknown_ip.actions] {})", policy::state_name(state));
   text += "\n";
+  if (const auto& over = client.expired_override)
+    text += fmt::format("The override {} is over since {} and does not count.\n",
+                        printable(over->name()), format_iso8601(*over->expires).substr(0, 10));
   switch (client.mode) {
     case UnknownIpMode::off:
       text +=
@@ -56,6 +59,11 @@ std::string_view step_words(policy::AnswerAt step) {
       return "at RCPT";
   }
   return "at RCPT";
+}
+
+std::string exemption_of(const CheckedClient& client) {
+  const Explanation& told = client.told;
+  return exemption(told.client, {}, cause_of(told.state, told.iprev), told.answered_at);
 }
 
 std::string_view mode_name(UnknownIpMode mode) {
@@ -91,8 +99,11 @@ std::string client_text(const CheckedClient& client) {
   if (client.override_name.empty())
     text += escalation_text(client.escalation, told.state, told.action, told.upstreams);
   text += remedy_text(told.remedy);
-  return text + "\nTo exempt it, in the configuration:\n\n" +
-         indented(exemption(told.client, {}, cause_of(told.state, told.iprev)));
+  // What is written first wins, and what is more specific.
+  if (!client.override_name.empty())
+    return text + fmt::format("\nTo let it in, change the override {}.\n",
+                              printable(client.override_name));
+  return text + "\nTo exempt it, in the configuration:\n\n" + indented(exemption_of(client));
 }
 
 object client_json(const CheckedClient& client) {
@@ -105,6 +116,8 @@ object client_json(const CheckedClient& client) {
              {"state", policy::state_name(told.state)},
              {"action", policy::action_name(told.action)},
              {"override", printable(client.override_name)},
+             {"expired_override",
+              client.expired_override ? printable(client.expired_override->name()) : std::string()},
              {"refused", !told.reply.empty()}};
   if (told.state == UnknownIpState::skipped) {
     out["skipped_because"] = client.skipped_because;
@@ -121,7 +134,7 @@ object client_json(const CheckedClient& client) {
   out["upstreams"] = upstreams_json(told);
   out["publish"] = strings_json(told.remedy.records);
   out["advice"] = strings_json(told.remedy.advice);
-  out["exempt"] = exemption(told.client, {}, cause_of(told.state, told.iprev));
+  if (client.override_name.empty()) out["exempt"] = exemption_of(client);
   return out;
 }
 

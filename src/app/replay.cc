@@ -147,7 +147,8 @@ ExitCode replay(const Arguments& arguments) {
       .clients_seen = census.clients().size(),
       .files = asked.files.size(),
       .clients_shown_max = asked.clients_shown_max,
-      .looked_up = !asked.no_lookups};
+      .looked_up = !asked.no_lookups,
+      .answer_at = configuration->unknown_ip.answer_at};
   const std::string text =
       arguments.json ? replay_json(report, census) + "\n" : replay_text(report);
   std::fwrite(text.data(), 1, text.size(), stdout);
