@@ -1,7 +1,9 @@
 // The table of commands. A new one is a line here and a function.
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <fmt/format.h>
+#include <iterator>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -15,12 +17,14 @@
 #include "app/impact_command.h"
 #include "app/lab_commands.h"
 #include "app/ledger_commands.h"
+#include "app/overrides.h"
 #include "app/queue_commands.h"
 #include "app/replay.h"
 #include "app/report_commands.h"
 #include "app/run.h"
 #include "app/version.h"
 #include "app/watch_commands.h"
+#include "io/real/shard.h"
 
 namespace postern::app {
 namespace {
@@ -47,7 +51,11 @@ void print_json(const ReadConfiguration& read) {
 }
 
 ExitCode check(const Arguments& arguments) {
-  const ReadConfiguration read = load_configuration(arguments.config);
+  ReadConfiguration read = load_configuration(arguments.config);
+  if (const auto shard = io::RealShard::create({.directory = "/"}))
+    std::ranges::move(warn_of_expired(read.configuration.unknown_ip.overrides, arguments.config,
+                                      (*shard)->world().clock.wall_now()),
+                      std::back_inserter(read.diagnostics));
   const bool wrong = has_errors(read.diagnostics);
   const ExitCode code = wrong ? ExitCode::failed : ExitCode::ok;
   if (arguments.json) {

@@ -462,7 +462,7 @@ ReadConfiguration read_configuration(std::string_view text, const std::string& f
 
 ReadConfiguration load_configuration(const std::string& path) {
   std::error_code error;
-  if (!std::filesystem::exists(path, error))
+  if (std::filesystem::status(path, error).type() == std::filesystem::file_type::not_found)
     return unreadable(path, {"there is no such file",
                              "copy docs/postern.toml there and edit it, or give another with "
                              "--config FILE"});
@@ -481,7 +481,15 @@ ReadConfiguration load_configuration(const std::string& path) {
 std::optional<Configuration> configuration_or_defaults(const std::string& path,
                                                        const std::string& usual_path) {
   std::error_code error;
-  if (path == usual_path && !std::filesystem::exists(path, error)) return Configuration{};
+  // One that may not be looked at is no absent one.
+  if (path == usual_path &&
+      std::filesystem::status(path, error).type() == std::filesystem::file_type::not_found) {
+    fmt::print(stderr, "there is no {}: these are the defaults (--config FILE)\n", path);
+    Configuration defaults;
+    defaults.server.hostname = to_lower(system_hostname());
+    defaults.server.postmaster = "postmaster@" + defaults.server.hostname;
+    return defaults;
+  }
   ReadConfiguration read = load_configuration(path);
   for (const Diagnostic& diagnostic : read.diagnostics)
     if (diagnostic.weight == Weight::error) fmt::print(stderr, "{}\n", diagnostic.text());

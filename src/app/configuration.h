@@ -229,8 +229,8 @@ ReadConfiguration read_configuration(std::string_view text, const std::string& f
 /// Reads the file at `path`. A file that is missing, unreadable or above 1 MiB is a diagnostic.
 ReadConfiguration load_configuration(const std::string& path);
 /// For commands that need no server: the same, but without a file at the usual place
-/// (`usual_path`) the defaults, in which the server has no name. Mistakes go to standard error;
-/// with an error in it, nullopt.
+/// (`usual_path`) the defaults, which standard error is told. Mistakes go there too; with an error
+/// in it, or when it may not be read, nullopt.
 std::optional<Configuration> configuration_or_defaults(const std::string& path,
                                                        const std::string& usual_path);
 

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "app/overrides.h"
 #include "app/values.h"
 #include "support/source_path.h"
 
@@ -502,6 +503,36 @@ TEST(Configuration, FileThatCannotBeUsed) {
   EXPECT_THAT(directory.diagnostics[0].text(), HasSubstr("/tmp: the file cannot be read"));
   const auto endless = load_configuration("/dev/zero");
   ASSERT_EQ(endless.diagnostics.size(), 1U);
+}
+
+TEST(Configuration, AnOverrideThatIsOverIsAWarningOfCheck) {
+  const auto overrides =
+      read(
+          "[relay]\ndomains = [\"a.example\"]\n[[unknown_ip.override]]\nnetwork = \"192.0.2.7\"\n"
+          "action = \"accept\"\nexpires = \"2026-11-24\"\n")
+          .configuration.unknown_ip.overrides;
+  const auto over = parse_last_day("2026-11-24");
+  ASSERT_TRUE(over.has_value());
+  EXPECT_THAT(warn_of_expired(overrides, "p.toml", *over - std::chrono::seconds(1)), IsEmpty());
+  const auto warnings = warn_of_expired(overrides, "p.toml", *over);
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_EQ(warnings[0].text(),
+            "p.toml: warning: [unknown_ip.override] expires: the override network 192.0.2.7/32 is "
+            "over since 2026-11-25 and never counts; remove it, or give it a later day");
+}
+
+TEST(Configuration, DefaultsOnlyWithoutAFile) {
+  const auto defaults = configuration_or_defaults("/nonexistent.toml", "/nonexistent.toml");
+  ASSERT_TRUE(defaults.has_value());
+  EXPECT_THAT(defaults->server.hostname, testing::Not(IsEmpty()));
+  EXPECT_EQ(defaults->server.postmaster, "postmaster@" + defaults->server.hostname);
+  EXPECT_FALSE(configuration_or_defaults("/nonexistent.toml", "/etc/postern/postern.toml"));
+  // What cannot be looked at may hold anything: here a link to itself, else mostly a permission.
+  const std::string loop = testing::TempDir() + "postern_loop.toml";
+  std::filesystem::remove(loop);
+  std::filesystem::create_symlink(loop, loop);
+  EXPECT_FALSE(configuration_or_defaults(loop, loop));
+  std::filesystem::remove(loop);
 }
 
 TEST(Configuration, FilesOfTls) {

@@ -31,8 +31,18 @@ void print_out(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+ExitCode print_letter(const Result<std::string>& letter) {
+  if (!letter) return fail_with(letter.error());
+  print_out(*letter);
+  return ExitCode::ok;
+}
+
 bool take_address(std::string_view option, const std::string& given, std::string& into) {
   if (given.empty()) return true;
+  if (given == "<>" && option == "--from") {
+    into.clear();
+    return true;
+  }
   if (!mail::parse_mailbox(given)) {
     print_error(
         fmt::format("{} {} is no address; write user@example.com", option, printable(given)));
@@ -74,13 +84,10 @@ ExitCode explain_client(const Arguments& arguments, io::RealShard& shard,
   asked->upstreams = std::move(*upstreams);
   const auto client = check_client(shard, configuration, std::move(*asked));
   if (!client) return fail_with(client.error());
-  if (arguments.explain.letter && client->told.reply.empty()) {
-    print_error("this client is accepted: there is nothing to write to anybody about");
-    return ExitCode::failed;
-  }
-  print_out(arguments.explain.letter ? client_letter(*client)
-            : arguments.json         ? boost::json::serialize(client_json(*client)) + "\n"
-                                     : client_text(*client));
+  if (arguments.explain.letter)
+    return print_letter(client_letter(*client, shard.world().clock.wall_now()));
+  print_out(arguments.json ? boost::json::serialize(client_json(*client)) + "\n"
+                           : client_text(*client));
   return ExitCode::ok;
 }
 
@@ -116,9 +123,9 @@ ExitCode explain_case(const Arguments& arguments, io::RealShard& shard,
     if (!today) return fail_with(today.error());
     recorded->today = std::move(*today);
   }
-  print_out(arguments.explain.letter ? case_letter(*recorded)
-            : arguments.json         ? boost::json::serialize(case_json(*recorded)) + "\n"
-                                     : case_text(*recorded));
+  if (arguments.explain.letter) return print_letter(case_letter(*recorded));
+  print_out(arguments.json ? boost::json::serialize(case_json(*recorded)) + "\n"
+                           : case_text(*recorded));
   return ExitCode::ok;
 }
 

@@ -24,6 +24,14 @@ const RecordedRefusal& told_in_full(const ledger::Case& found) {
   return refused == found.recipients.end() ? found.recipients.front() : *refused;
 }
 
+/// As far as what is known of the mail tells.
+policy::AnswerAt answered_at(const ledger::Refusal& refusal) {
+  if (!refusal.recipient.empty()) return policy::AnswerAt::rcpt;
+  if (!refusal.sender.empty()) return policy::AnswerAt::mail;
+  const bool greeting = refusal.reply.starts_with("421") || refusal.reply.starts_with("554");
+  return greeting ? policy::AnswerAt::connect : policy::AnswerAt::ehlo;
+}
+
 Explanation explanation_of(const ledger::Refusal& refusal) {
   Explanation told;
   told.client = refusal.client;
@@ -34,6 +42,8 @@ Explanation explanation_of(const ledger::Refusal& refusal) {
   told.state = state_named(refusal.state).value_or(policy::classify(told.iprev));
   told.action = action_named(refusal.action).value_or(policy::Action::reply_450);
   told.reply = refusal.reply;
+  told.case_id = refusal.case_id;
+  told.answered_at = answered_at(refusal);
   told.remedy = policy::remedy_for(told.state, told.iprev, told.helo);
   told.first_attempt = told.last_attempt = refusal.time;
   return told;

@@ -42,7 +42,8 @@ Result<RecordedCase> recorded_case(ledger::Archive& archive, std::vector<ledger:
 // Pure.
 std::string case_text(const RecordedCase& recorded);
 boost::json::object case_json(const RecordedCase& recorded);
-/// A letter to the postmaster of the sender's domain.
-std::string case_letter(const RecordedCase& recorded);
+/// A letter to the postmaster of the sender's domain. Error: there is nothing to write about, since
+/// the mail was accepted and will be.
+Result<std::string> case_letter(const RecordedCase& recorded);
 
 }  // namespace postern::app

@@ -147,7 +147,13 @@ std::string lookups_today(const CheckedClient& today) {
 std::string exemption_of(const RecordedCase& recorded) {
   const Explanation& told = recorded.told;
   return exemption(told.client, domain_of(told.sender),
-                   fmt::format("case {}: {}", recorded.case_id, cause_of(told.state, told.iprev)));
+                   fmt::format("case {}: {}", recorded.case_id, cause_of(told.state, told.iprev)),
+                   told.answered_at);
+}
+
+/// The override that says the refusal; empty: none does.
+std::string_view refused_by(const ledger::Refusal& refusal) {
+  return refusal.effect == Effect::refused ? refusal.rule : std::string_view();
 }
 
 std::string_view effect_name(Effect effect) {
@@ -180,6 +186,8 @@ std::string case_text(const RecordedCase& recorded) {
   if (recorded.today) text += lookups_today(*recorded.today);
   text += rule_path(recorded) + answer_text(recorded) + outcomes(recorded) + who_is_told(recorded) +
           remedy_text(recorded.told.remedy);
+  if (const std::string_view rule = refused_by(recorded.answer); !rule.empty())
+    return text + fmt::format("\nTo let such mail in, change the override {}.\n", printable(rule));
   return text + "\nTo let such mail in, in the configuration:\n\n" +
          indented(exemption_of(recorded));
 }
@@ -212,20 +220,28 @@ object case_json(const RecordedCase& recorded) {
   if (refusal.effect == Effect::refused) out["upstreams"] = upstreams_json(told);
   out["publish"] = strings_json(told.remedy.records);
   out["advice"] = strings_json(told.remedy.advice);
-  out["exempt"] = exemption_of(recorded);
+  if (refused_by(refusal).empty()) out["exempt"] = exemption_of(recorded);
   if (recorded.today) out["today"] = client_json(*recorded.today);
   return out;
 }
 
-std::string case_letter(const RecordedCase& recorded) {
+Result<std::string> case_letter(const RecordedCase& recorded) {
   const Explanation& told = recorded.told;
-  const WallTime time = recorded.answer.time;
+  const ledger::Refusal& answer = recorded.answer;
+  if (answer.effect == Effect::excused || told.reply.empty())
+    return operator_failure(
+        Cause::other,
+        fmt::format("the mail of case {} was {}: there is nothing to write to anybody "
+                    "about",
+                    printable(recorded.case_id), effect_text(answer)));
   const std::string called =
-      told.helo.empty() ? std::string() : " (it calls itself " + printable(told.helo) + ")";
-  return letter(told,
-                fmt::format("On {} your mail server with the address\n{}{} wanted to send us mail "
-                            "from\n{}.\n",
-                            format_rfc5322(time), told.client.text(), called, shown(told.sender)));
+      told.helo.empty() ? std::string() : "\n(it calls itself " + printable(told.helo) + ")";
+  const Enforced enforced = answer.effect == Effect::refused ? Enforced::yes : Enforced::not_yet;
+  return letter(
+      told, enforced, recorded.now,
+      fmt::format("On {} your mail server with the address\n{}{} {} us mail from\n{}.\n",
+                  format_rfc5322(answer.time), told.client.text(), called,
+                  enforced == Enforced::yes ? "wanted to send" : "sent", shown(told.sender)));
 }
 
 }  // namespace postern::app

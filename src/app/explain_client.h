@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include <boost/json/object.hpp>
@@ -16,8 +17,9 @@ struct CheckedClient {
   Explanation told;
   policy::UnknownIpMode mode = policy::UnknownIpMode::observe;
   std::string override_name;  ///< the override that gives the action, or empty
+  /// One that would say something of this client, and is over.
+  std::optional<policy::Override> expired_override;
   std::string skipped_because;
-  policy::AnswerAt answer_at = policy::AnswerAt::rcpt;
   policy::EscalationOptions escalation;
 };
 
@@ -29,7 +31,7 @@ Result<CheckedClient> check_client(io::RealShard& shard, const Configuration& co
 // Pure.
 std::string client_text(const CheckedClient& client);
 boost::json::object client_json(const CheckedClient& client);
-/// A letter to the postmaster of the sender's domain; for a client that is refused.
-std::string client_letter(const CheckedClient& client);
+/// A letter to the postmaster of the sender's domain, of this time. Error: the client is accepted.
+Result<std::string> client_letter(const CheckedClient& client, WallTime now);
 
 }  // namespace postern::app

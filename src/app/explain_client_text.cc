@@ -29,6 +29,9 @@ std::string rule_text(const CheckedClient& client) {
   else if (state != UnknownIpState::skipped && state != UnknownIpState::pass)
     text += fmt::format(" ([unknown_ip.actions] {})", policy::state_name(state));
   text += "\n";
+  if (const auto& over = client.expired_override)
+    text += fmt::format("The override {} is over since {} and does not count.\n",
+                        printable(over->name()), format_iso8601(*over->expires).substr(0, 10));
   switch (client.mode) {
     case UnknownIpMode::off:
       text +=
@@ -58,6 +61,11 @@ std::string_view step_words(policy::AnswerAt step) {
   return "at RCPT";
 }
 
+std::string exemption_of(const CheckedClient& client) {
+  const Explanation& told = client.told;
+  return exemption(told.client, {}, cause_of(told.state, told.iprev), told.answered_at);
+}
+
 std::string_view mode_name(UnknownIpMode mode) {
   switch (mode) {
     case UnknownIpMode::off:
@@ -83,7 +91,7 @@ std::string client_text(const CheckedClient& client) {
   text += rule_text(client);
   if (told.reply.empty()) return text + "\nIts mail is accepted.\n";
   text += fmt::format("\nIt reads {}, where the case is another each time:\n    {}\n",
-                      step_words(client.answer_at), told.reply);
+                      step_words(told.answered_at), told.reply);
   text +=
       "\nThe sender's own server reports that the mail was not delivered; Postern never took it. "
       "If it is\n";
@@ -91,8 +99,11 @@ std::string client_text(const CheckedClient& client) {
   if (client.override_name.empty())
     text += escalation_text(client.escalation, told.state, told.action, told.upstreams);
   text += remedy_text(told.remedy);
-  return text + "\nTo exempt it, in the configuration:\n\n" +
-         indented(exemption(told.client, {}, cause_of(told.state, told.iprev)));
+  // What is written first wins, and what is more specific.
+  if (!client.override_name.empty())
+    return text + fmt::format("\nTo let it in, change the override {}.\n",
+                              printable(client.override_name));
+  return text + "\nTo exempt it, in the configuration:\n\n" + indented(exemption_of(client));
 }
 
 object client_json(const CheckedClient& client) {
@@ -105,6 +116,8 @@ object client_json(const CheckedClient& client) {
              {"state", policy::state_name(told.state)},
              {"action", policy::action_name(told.action)},
              {"override", printable(client.override_name)},
+             {"expired_override",
+              client.expired_override ? printable(client.expired_override->name()) : std::string()},
              {"refused", !told.reply.empty()}};
   if (told.state == UnknownIpState::skipped) {
     out["skipped_because"] = client.skipped_because;
@@ -113,7 +126,7 @@ object client_json(const CheckedClient& client) {
   for (auto& member : ledger::lookups_json(told.iprev)) out.insert(std::move(member));
   if (told.reply.empty()) return out;
   out["reply"] = told.reply;
-  out["answer_at"] = policy::answer_at_name(client.answer_at);
+  out["answer_at"] = policy::answer_at_name(told.answered_at);
   out["escalation"] =
       object{{"enabled", client.escalation.enabled},
              {"after_attempts", client.escalation.after_attempts},
@@ -121,19 +134,22 @@ object client_json(const CheckedClient& client) {
   out["upstreams"] = upstreams_json(told);
   out["publish"] = strings_json(told.remedy.records);
   out["advice"] = strings_json(told.remedy.advice);
-  out["exempt"] = exemption(told.client, {}, cause_of(told.state, told.iprev));
+  if (client.override_name.empty()) out["exempt"] = exemption_of(client);
   return out;
 }
 
-std::string client_letter(const CheckedClient& client) {
+Result<std::string> client_letter(const CheckedClient& client, WallTime now) {
   const Explanation& told = client.told;
-  return letter(told,
-                fmt::format("Your mail server with the address {}{} sends mail to us, from {} "
-                            "for instance.\n",
-                            told.client.text(),
-                            told.helo.empty() ? std::string()
-                                              : " (it calls itself " + printable(told.helo) + ")",
-                            told.sender));
+  if (told.reply.empty())
+    return operator_failure(Cause::other,
+                            "this client is accepted: there is nothing to write to anybody about");
+  const std::string called =
+      told.helo.empty() ? std::string() : "\n(it calls itself " + printable(told.helo) + ")";
+  return letter(
+      told, client.mode == UnknownIpMode::enforce ? Enforced::yes : Enforced::not_yet, now,
+      fmt::format("Your mail server with the address\n{}{} sends mail to us, from\n{}\n"
+                  "for instance.\n",
+                  told.client.text(), called, told.sender.empty() ? "<>" : printable(told.sender)));
 }
 
 }  // namespace postern::app

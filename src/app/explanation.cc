@@ -26,6 +26,26 @@ std::string joined(const std::vector<IpAddress>& addresses) {
   return text;
 }
 
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
+/// The SMTP command in whose answer the client was refused, as reports name it.
+std::string_view stage_of(policy::AnswerAt step) {
+  switch (step) {
+    case policy::AnswerAt::connect:
+      return "connect";
+    case policy::AnswerAt::ehlo:
+      return "EHLO";
+    case policy::AnswerAt::mail:
+      return "MAIL FROM";
+    case policy::AnswerAt::rcpt:
+      return "RCPT TO";
+  }
+  return "RCPT TO";
+}
+
 std::string name_line(const auth::IprevName& name, const IpAddress& client) {
   if (!name.usable) return fmt::format("{}: no host name, not looked up", printable(name.name));
   if (!dns::is_determined(name.status))
@@ -41,18 +61,31 @@ std::string name_line(const auth::IprevName& name, const IpAddress& client) {
 
 lab::ReportFacts report_facts(const Explanation& explanation, const upstream::Profile& profile) {
   lab::ReportFacts facts;
-  facts.kind = lab::ReportKind::failure;
+  const bool at_once = refused_for_good(explanation);
+  facts.kind = at_once ? lab::ReportKind::refusal : lab::ReportKind::failure;
   facts.host = explanation.helo.empty() ? explanation.client.text() : printable(explanation.helo);
   facts.sender = printable(explanation.sender);
   facts.recipient = printable(explanation.recipient);
   facts.reply = printable(explanation.reply, 512);
-  facts.stage = "RCPT TO";
-  facts.mx = explanation.hostname.empty() ? "the gateway" : explanation.hostname;
-  facts.mx_ip = "its address";
+  facts.stage = stage_of(explanation.answered_at);
+  facts.mx = explanation.hostname;
   facts.unique = "example";
-  facts.waited = profile.give_up;
+  facts.waited = at_once ? Duration{} : profile.give_up;
   facts.now = explanation.first_attempt + facts.waited;
   return facts;
+}
+
+/// What of a product's words is true here: which of our addresses it tries is its own choice, and
+/// it may have come no further than its first commands.
+std::string fitted(std::string text, policy::AnswerAt answered_at) {
+  replace_all(text, " [{mx_ip}]", "");
+  replace_all(text, "[{mx_ip}]", "");
+  replace_all(text, "{mx_ip}", "{mx}");
+  if (answered_at == policy::AnswerAt::rcpt) return text;
+  for (const std::string_view at_rcpt :
+       {"{stage}:<{recipient}>", "RCPT TO:<{recipient}>", "RCPT To:<{recipient}>"})
+    replace_all(text, at_rcpt, "{stage}");
+  return text;
 }
 
 std::string body_of(const std::string& message) {
@@ -63,9 +96,12 @@ std::string body_of(const std::string& message) {
 }
 
 /// The words for people of a report, without its MIME frame.
-std::string report_words(const upstream::Profile& profile, const lab::ReportFacts& facts) {
+std::string report_words(const Explanation& explanation, const upstream::Profile& profile,
+                         const lab::ReportFacts& facts) {
   upstream::Profile plain = profile;
   plain.mime = false;
+  plain.report_text = fitted(std::move(plain.report_text), explanation.answered_at);
+  plain.refused_text = fitted(std::move(plain.refused_text), explanation.answered_at);
   return body_of(lab::product_report(plain, facts));
 }
 
@@ -74,12 +110,24 @@ bool somebody_reads(const Explanation& explanation, const upstream::Profile& pro
   return profile.reports && !explanation.sender.empty();
 }
 
+/// A reply that is final ends it at once.
+upstream::Forecast forecast_of(const Explanation& explanation, const upstream::Profile& profile) {
+  const WallTime first = explanation.first_attempt;
+  if (!refused_for_good(explanation))
+    return upstream::forecast(first, explanation.last_attempt, explanation.attempts, profile);
+  return {.next_attempt = first,
+          .first_sign = profile.reports ? std::optional(first) : std::nullopt,
+          .gives_up = first};
+}
+
 std::string upstream_line(const upstream::Candidate& candidate, const Explanation& explanation) {
   const upstream::Profile& profile = *candidate.profile;
   std::string text = fmt::format("  {}", profile.product);
   if (explanation.upstreams.size() > 1)
     text += fmt::format(" ({:.0f} %)", candidate.probability * 100);
-  if (refused_for_good(explanation)) return text + ": reports at once, since 550 is final\n";
+  if (refused_for_good(explanation))
+    return text + (profile.reports ? ": reports at once, since 550 is final\n"
+                                   : ": does not try again, and nobody is told\n");
   if (!profile.reports)
     return text + (profile.retry.empty() ? ": never tries again, and nobody is told\n"
                                          : ": tries again, gives up, and nobody is told\n");
@@ -170,7 +218,7 @@ std::string report_text(const Explanation& explanation) {
   const lab::ReportFacts facts = report_facts(explanation, profile);
   return fmt::format("\nWhat {} then reads, from {}:\n\n    Subject: {}\n\n{}", facts.sender,
                      lab::product_from(profile, facts.host), lab::product_subject(profile, facts),
-                     indented(report_words(profile, facts)));
+                     indented(report_words(explanation, profile, facts)));
 }
 
 std::string indented(const std::string& text) {
@@ -208,21 +256,21 @@ array upstreams_json(const Explanation& explanation) {
   };
   for (const upstream::Candidate& candidate : explanation.upstreams) {
     const upstream::Profile& profile = *candidate.profile;
-    const upstream::Forecast forecast =
-        upstream::forecast(first, explanation.last_attempt, explanation.attempts, profile);
+    const upstream::Forecast forecast = forecast_of(explanation, profile);
+    const bool at_once = refused_for_good(explanation);
     object entry{{"profile", profile.name},
                  {"product", profile.product},
                  {"probability", candidate.probability},
                  {"reports", profile.reports},
-                 {"quotes_reply", profile.quotes_reply}};
-    add(entry, "next_attempt", forecast.next_attempt);
+                 {"quotes_reply", profile.quotes_reply || at_once}};
+    if (!at_once) add(entry, "next_attempt", forecast.next_attempt);
     if (forecast.first_sign) add(entry, "first_sign", *forecast.first_sign);
     add(entry, "gives_up", forecast.gives_up);
     if (somebody_reads(explanation, profile)) {
       const lab::ReportFacts facts = report_facts(explanation, profile);
       entry["report_from"] = lab::product_from(profile, facts.host);
       entry["report_subject"] = lab::product_subject(profile, facts);
-      entry["report_text"] = report_words(profile, facts);
+      entry["report_text"] = report_words(explanation, profile, facts);
     }
     upstreams.push_back(std::move(entry));
   }

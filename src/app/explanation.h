@@ -22,13 +22,15 @@ struct Explanation {
   std::string helo;
   std::string sender = "sender@example.com";  ///< empty: the null reverse path
   std::string recipient = "recipient@example.net";
-  std::string hostname;  ///< ours
+  std::string hostname;  ///< ours; never empty where anything is told
   std::string postmaster;
+  std::string case_id;  ///< that the reply names, or empty
 
   policy::UnknownIpState state = policy::UnknownIpState::skipped;
   policy::Action action = policy::Action::accept;
   auth::Iprev iprev;  ///< empty when skipped
   std::string reply;  ///< what the client reads when the option enforces; empty: accepted
+  policy::AnswerAt answered_at = policy::AnswerAt::rcpt;
   policy::Remedy remedy;
 
   // What its server did so far.
@@ -59,16 +61,20 @@ std::string cause_of(policy::UnknownIpState state, const auth::Iprev& iprev);
 bool refused_for_good(const Explanation& explanation);
 /// Each server that the client may be, when it tries again and whom it tells; a line each.
 std::string servers_text(const Explanation& explanation);
-/// The report that the sender reads from the likeliest server, with its From and Subject; empty
-/// when nobody reads any.
+/// The report that the sender reads from the likeliest server, with its From and Subject: when it
+/// gives up, or at once when it was refused for good. Empty when nobody reads any.
 std::string report_text(const Explanation& explanation);
 /// What the sender's administrator has to do.
 std::string remedy_text(const policy::Remedy& remedy);
 /// Each line four columns further in.
 std::string indented(const std::string& text);
-/// A letter to the postmaster of the sender's domain, ready to be sent.
+/// Whether the client read its reply, or would have.
+enum class Enforced : std::uint8_t { yes, not_yet };
+/// A letter to the postmaster of the sender's domain about a reply that there is, ready to be sent:
+/// a whole message of RFC 5322, but for its line ends, which are line feeds.
 /// `occasion`: what has happened, sentences that end in a line feed.
-std::string letter(const Explanation& explanation, std::string_view occasion);
+std::string letter(const Explanation& explanation, Enforced enforced, WallTime now,
+                   std::string_view occasion);
 
 boost::json::array strings_json(const std::vector<std::string>& values);
 /// The servers that the client may be, with what each does; "..._seconds" after the first attempt.

@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <fmt/format.h>
 
-#include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "app/exemption.h"
@@ -17,11 +16,7 @@
 namespace postern::app {
 namespace {
 
-using boost::json::array;
 using boost::json::object;
-using ledger::RefusedClient;
-
-constexpr std::size_t comment_address_max = 60;
 
 ExitCode fail_with(const Error& error) {
   fmt::print(stderr, "postern impact: {}\n", error.what);
@@ -39,8 +34,7 @@ Result<ImpactReport> report_since(const Configuration& configuration, WallTime s
   ImpactReport report;
   report.impact = ledger::make_impact(mail, upstream::shipped_profiles_read());
   report.counts = mail.counts();
-  report.senders = mail.senders();
-  report.recipients = mail.recipients();
+  report.answer_at = configuration.unknown_ip.answer_at;
   report.since = since;
   return report;
 }
@@ -57,8 +51,8 @@ std::string head(const ImpactReport& report) {
   };
   line(report.impact.refused.clients, "clients");
   line(report.impact.refused.messages, "messages, at least");
-  line(report.senders, "senders");
-  line(report.recipients, "recipients");
+  line(report.impact.refused.senders, "senders");
+  line(report.impact.refused.recipients, "recipients");
   text += "Answers for each recipient of each message:\n";
   line(counts.recipients_observed, "would have been refused");
   line(counts.recipients_refused, "were refused");
@@ -67,26 +61,6 @@ std::string head(const ImpactReport& report) {
     text += fmt::format("(too many clients: {} answers to others were left out)\n",
                         counts.clients_forgotten);
   return text;
-}
-
-std::string exemption_of(const RefusedClient& client) {
-  const std::string sender = client.seen.senders.empty()
-                                 ? "no sender known"
-                                 : shown_address(client.seen.senders.front(), comment_address_max);
-  return exemption(client.address, {}, fmt::format("{}: {}", sender, client.finding.cause));
-}
-
-/// For those that something speaks for, as far as they are shown.
-std::string exemptions(const ImpactReport& report) {
-  std::string text;
-  std::size_t count = 0;
-  for (const RefusedClient& client : report.impact.clients) {
-    if (client.wanted_because.empty() || count++ == report.clients_shown_max) break;
-    text += "\n" + exemption_of(client);
-  }
-  return text.empty()
-             ? text
-             : "\nTo let in those whose mail is likely wanted, in the configuration:\n" + text;
 }
 
 }  // namespace
@@ -100,7 +74,7 @@ std::string recorded_impact_text(const ImpactReport& report) {
     text += "\nMails that were refused for now:\n" + outcomes;
   text += "\nThe clients, those whose mail is likely wanted first:\n" +
           clients_text(impact, report.clients_shown_max);
-  return text + exemptions(report);
+  return text + exemptions_text(impact, report.answer_at, report.clients_shown_max);
 }
 
 object recorded_impact_json(const ImpactReport& report) {
@@ -108,8 +82,8 @@ object recorded_impact_json(const ImpactReport& report) {
   object out{{"since", format_iso8601(report.since)},
              {"clients", report.impact.refused.clients},
              {"messages", report.impact.refused.messages},
-             {"senders", report.senders},
-             {"recipients", report.recipients},
+             {"senders", report.impact.refused.senders},
+             {"recipients", report.impact.refused.recipients},
              {"answers_observed", counts.recipients_observed},
              {"answers_refused", counts.recipients_refused},
              {"answers_excused", counts.recipients_excused}};
@@ -117,11 +91,7 @@ object recorded_impact_json(const ImpactReport& report) {
     out["first"] = format_iso8601(counts.first);
     out["last"] = format_iso8601(counts.last);
   }
-  for (auto& member : impact_json(report.impact)) out.insert(std::move(member));
-  array exempt;
-  for (const RefusedClient& client : report.impact.clients)
-    if (!client.wanted_because.empty()) exempt.emplace_back(exemption_of(client));
-  out["exempt"] = std::move(exempt);
+  for (auto& member : impact_json(report.impact, report.answer_at)) out.insert(std::move(member));
   return out;
 }
 

@@ -16,8 +16,7 @@ ExitCode impact(const Arguments& arguments);
 struct ImpactReport {
   ledger::Impact impact;
   ledger::RecordedMail::Counts counts;
-  std::uint64_t senders = 0;  ///< different ones
-  std::uint64_t recipients = 0;
+  policy::AnswerAt answer_at = policy::AnswerAt::rcpt;  ///< of the configuration
   WallTime since;
   std::size_t clients_shown_max = 20;
 };

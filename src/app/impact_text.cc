@@ -6,6 +6,7 @@
 
 #include <boost/json/array.hpp>
 
+#include "app/exemption.h"
 #include "app/time_text.h"
 #include "base/text.h"
 
@@ -41,6 +42,13 @@ array strings(const std::vector<std::string>& values) {
   array out;
   for (const std::string& value : values) out.emplace_back(printable(value));
   return out;
+}
+
+object sum_json(const ledger::Impact::Sum& sum) {
+  return object{{"clients", sum.clients},
+                {"messages", sum.messages},
+                {"senders", sum.senders},
+                {"recipients", sum.recipients}};
 }
 
 object client_json(const RefusedClient& client) {
@@ -99,9 +107,11 @@ std::string outcomes_table(const ledger::Impact& impact) {
 }
 
 std::string states_table(const ledger::Impact& impact) {
-  std::string text = fmt::format("  {:<12} {:>9} {:>12}\n", "state", "clients", "messages");
+  std::string text = fmt::format("  {:<12} {:>9} {:>12} {:>9} {:>11}\n", "state", "clients",
+                                 "messages", "senders", "recipients");
   for (const auto& [state, sum] : impact.by_state)
-    text += fmt::format("  {:<12} {:>9} {:>12}\n", printable(state, 12), sum.clients, sum.messages);
+    text += fmt::format("  {:<12} {:>9} {:>12} {:>9} {:>11}\n", printable(state, 12), sum.clients,
+                        sum.messages, sum.senders, sum.recipients);
   return text;
 }
 
@@ -115,21 +125,23 @@ std::string clients_text(const ledger::Impact& impact, std::size_t count_max) {
   return text;
 }
 
-object impact_json(const ledger::Impact& impact) {
+object impact_json(const ledger::Impact& impact, policy::AnswerAt answer_at) {
   object outcome_counts;
   for (const Outcome outcome : outcomes)
     outcome_counts[ledger::outcome_name(outcome)] =
         impact.outcomes.at(static_cast<std::size_t>(outcome));
   object states;
-  for (const auto& [state, sum] : impact.by_state)
-    states[printable(state)] = object{{"clients", sum.clients}, {"messages", sum.messages}};
+  for (const auto& [state, sum] : impact.by_state) states[printable(state)] = sum_json(sum);
+  array exempt;
+  for (const std::string& block : exemptions(impact, answer_at, exemptions_max))
+    exempt.emplace_back(block);
   array clients;
   for (const RefusedClient& client : impact.clients) clients.push_back(client_json(client));
   return object{{"outcomes", std::move(outcome_counts)},
                 {"states", std::move(states)},
-                {"refused_today", object{{"clients", impact.refused.clients},
-                                         {"messages", impact.refused.messages}}},
-                {"who", std::move(clients)}};
+                {"refused_today", sum_json(impact.refused)},
+                {"who", std::move(clients)},
+                {"exempt", std::move(exempt)}};
 }
 
 }  // namespace postern::app

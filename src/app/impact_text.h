@@ -8,6 +8,7 @@
 #include <boost/json/object.hpp>
 
 #include "ledger/impact.h"
+#include "policy/action.h"
 
 namespace postern::app {
 
@@ -24,6 +25,7 @@ std::string outcomes_table(const ledger::Impact& impact);
 std::string states_table(const ledger::Impact& impact);
 /// Clients that would be refused, up to `count_max` of them, and how many more there are.
 std::string clients_text(const ledger::Impact& impact, std::size_t count_max);
-boost::json::object impact_json(const ledger::Impact& impact);
+/// `answer_at`: of the configuration that the exemptions are for.
+boost::json::object impact_json(const ledger::Impact& impact, policy::AnswerAt answer_at);
 
 }  // namespace postern::app

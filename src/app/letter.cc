@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "app/explanation.h"
@@ -43,18 +44,60 @@ std::string_view reason(UnknownIpState state) {
   }
 }
 
+/// RFC 5322 section 2.1.1: no line of more than 998 characters, better none above 78; a name may
+/// have many addresses.
+std::string wrapped(std::string_view text) {
+  constexpr std::size_t columns = 76;
+  std::string out;
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    while (line.size() > columns) {
+      const std::size_t blank = line.rfind(", ", columns);
+      if (blank == std::string_view::npos) break;
+      out.append(line.substr(0, blank + 1)).append("\n      ");
+      line.remove_prefix(blank + 2);
+    }
+    out.append(line).append("\n");
+  }
+  return out;
+}
+
+/// What the server does about the reply.
+std::string_view consequence(const Explanation& explanation, Enforced enforced) {
+  const bool refused = enforced == Enforced::yes;
+  if (refused_for_good(explanation))
+    return refused ? "Your server reports to its users that the mail was not delivered."
+                   : "Your server will then report to its users that the mail was not delivered.";
+  return refused
+             ? "Your server keeps the mail and tries again for some time; then it reports to its "
+               "users that\nthe mail was not delivered."
+             : "Your server will then keep the mail and try again for some time, and report to "
+               "its users in\nthe end that the mail was not delivered.";
+}
+
+/// RFC 5322 section 3.6: Date and From have to be there, Message-ID should be.
+std::string head(const Explanation& explanation, WallTime now) {
+  std::string text =
+      fmt::format("From: {}\nTo: {}\nSubject: {}\nDate: {}\n", explanation.postmaster,
+                  postmaster_of(explanation), subject(explanation), format_rfc5322(now));
+  if (!explanation.case_id.empty())
+    text += fmt::format("Message-ID: <{}@{}>\n", explanation.case_id, explanation.hostname);
+  // What others wrote reaches it as printable ASCII only.
+  return text + "MIME-Version: 1.0\nContent-Type: text/plain; charset=us-ascii\n\n";
+}
+
 }  // namespace
 
-std::string letter(const Explanation& explanation, std::string_view occasion) {
-  std::string text = fmt::format(
-      "From: {}\nTo: {}\nSubject: {}\n\n{}We answered it\n\n    {}\n\n{} {}\n",
-      explanation.postmaster.empty() ? "postmaster" : explanation.postmaster,
-      postmaster_of(explanation), subject(explanation), occasion, printable(explanation.reply, 512),
-      reason(explanation.state),
-      refused_for_good(explanation)
-          ? "Your server reports to its\nusers that the mail was not delivered."
-          : "Your server keeps\nthe mail and tries again for some time; then it reports to its "
-            "users that the mail was\nnot delivered.");
+std::string letter(const Explanation& explanation, Enforced enforced, WallTime now,
+                   std::string_view occasion) {
+  const bool refused = enforced == Enforced::yes;
+  std::string text = head(explanation, now) + std::string(occasion);
+  text += refused ? "We answered it\n"
+                  : "We took the mail. Once we enforce the check that we only try out yet, your "
+                    "server will\nread\n";
+  text += fmt::format("\n    {}\n\n{}\n{}\n", printable(explanation.reply, 512),
+                      reason(explanation.state), consequence(explanation, enforced));
   const policy::Remedy& remedy = explanation.remedy;
   if (!remedy.records.empty()) {
     text += "\nThese records in the DNS mend it:\n\n";
@@ -62,7 +105,8 @@ std::string letter(const Explanation& explanation, std::string_view occasion) {
   }
   if (!remedy.advice.empty()) text += "\n";
   for (const std::string& advice : remedy.advice) text += advice + "\n";
-  return text + fmt::format("\nWhat we found:\n\n{}", indented(lookups_text(explanation.iprev)));
+  return text +
+         fmt::format("\nWhat we found:\n\n{}", indented(wrapped(lookups_text(explanation.iprev))));
 }
 
 }  // namespace postern::app

@@ -69,6 +69,23 @@ Override read_override(Section section, policy::AnswerAt answer_at) {
 
 }  // namespace
 
+std::vector<settings::Diagnostic> warn_of_expired(const policy::Overrides& overrides,
+                                                  const std::string& file, WallTime now) {
+  std::vector<settings::Diagnostic> warnings;
+  for (const Override& rule : overrides.all())
+    if (rule.expires && now >= *rule.expires)
+      warnings.push_back(
+          {.weight = settings::Weight::warning,
+           .file = file,
+           .place = {},
+           .section = "unknown_ip.override",
+           .key = "expires",
+           .what = fmt::format("the override {} is over since {} and never counts",
+                               printable(rule.name()), format_iso8601(*rule.expires).substr(0, 10)),
+           .advice = "remove it, or give it a later day"});
+  return warnings;
+}
+
 settings::Parsed<WallTime> parse_last_day(std::string_view text) {
   const auto wrong = settings::object("\"" + printable(text, 40) + "\" is no day",
                                       "write the last day on which it holds: \"2027-01-31\"");

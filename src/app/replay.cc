@@ -7,11 +7,10 @@
 #include <unistd.h>
 
 #include "app/configuration.h"
-#include "app/log_files.h"
+#include "app/log_merge.h"
 #include "app/replay_lookups.h"
 #include "base/text.h"
 #include "io/real/shard.h"
-#include "maillog/reader.h"
 
 namespace postern::app {
 namespace {
@@ -71,58 +70,28 @@ std::optional<Duration> parse_utc_offset(std::string_view text) {
   return west ? -offset : offset;
 }
 
-struct FirstTime {
-  LogFile file;
-  WallTime time;
-};
-
-/// Rotated files come in any order; attempts are put together in the order of their time.
-Result<std::vector<LogFile>> files_by_time(const std::vector<std::string>& paths, WallTime now,
-                                           Duration utc_offset) {
-  std::vector<FirstTime> found;
-  for (const std::string& path : paths) {
-    TRY(LogFile file, LogFile::find(path, now));
-    found.push_back({file, file.written_until});
-  }
-  if (found.size() > 1) {
-    for (FirstTime& of : found) {
-      if (of.file.path == "-") continue;
-      maillog::Reader reader(of.file.written_until, utc_offset);
-      bool known = false;
-      TRY_VOID(of.file.read([&](std::string_view line, std::uint64_t) {
-        if (known) return LogFile::Go::end;
-        const maillog::Entry entry = reader.read(line);
-        known = entry.kind != maillog::Entry::Kind::unreadable;
-        if (known) of.time = entry.time;
-        return LogFile::Go::on;
-      }));
-    }
-  }
-  std::ranges::sort(found, [](const FirstTime& a, const FirstTime& b) {
-    return a.time != b.time ? a.time < b.time : a.file.path < b.file.path;
-  });
-  std::vector<LogFile> files;
-  files.reserve(found.size());
-  for (FirstTime& of : found) files.push_back(std::move(of.file));
-  return files;
-}
-
-Result<> read_files(const std::vector<LogFile>& files, Duration utc_offset, Progress& progress,
-                    ledger::LogCensus& census) {
+Result<> read_logs(std::vector<LogFile> files, Duration utc_offset, Progress& progress,
+                   ledger::LogCensus& census) {
   std::uint64_t all = 0;
   for (const LogFile& file : files) all += file.bytes;
-  std::uint64_t before = 0;
-  for (const LogFile& file : files) {
-    maillog::Reader reader(file.written_until, utc_offset);
-    TRY_VOID(file.read([&](std::string_view line, std::uint64_t at) {
-      census.add(reader.read(line));
-      progress.draw("reading", before + at, all);
-      return LogFile::Go::on;
-    }));
-    before += file.bytes;
+  LogMerge logs(std::move(files), utc_offset);
+  while (true) {
+    const auto entry = logs.next();
+    if (!entry || !*entry) progress.clear();
+    if (!entry) return fail(entry.error());
+    if (!*entry) return {};
+    census.add(**entry);
+    progress.draw("reading", logs.bytes_read(), all);
   }
-  progress.clear();
-  return {};
+}
+
+Result<std::vector<LogFile>> find_files(const std::vector<std::string>& paths, WallTime now) {
+  std::vector<LogFile> files;
+  for (const std::string& path : paths) {
+    TRY(LogFile file, LogFile::find(path, now));
+    files.push_back(std::move(file));
+  }
+  return files;
 }
 
 /// Those whose answer matters most first, so that an interrupted run is of use.
@@ -153,14 +122,12 @@ ExitCode replay(const Arguments& arguments) {
   if (!configuration) return ExitCode::failed;
   const auto shard = io::RealShard::create({.directory = "/"});
   if (!shard) return fail_with(shard.error());
-  const auto files = files_by_time(asked.files, (*shard)->world().clock.wall_now(), *utc_offset);
+  auto files = find_files(asked.files, (*shard)->world().clock.wall_now());
   if (!files) return fail_with(files.error());
   Progress progress;
   ledger::LogCensus census;
-  if (const auto read = read_files(*files, *utc_offset, progress, census); !read) {
-    progress.clear();
-    return fail_with(read.error());
-  }
+  const auto read = read_logs(*std::move(files), *utc_offset, progress, census);
+  if (!read) return fail_with(read.error());
   Result<Findings> findings;
   if (!asked.no_lookups) {
     const std::vector<IpAddress> clients = clients_in_order(census);
@@ -178,9 +145,10 @@ ExitCode replay(const Arguments& arguments) {
       .impact = ledger::make_impact(census, *findings, upstream::shipped_profiles_read()),
       .counts = census.counts(),
       .clients_seen = census.clients().size(),
-      .files = files->size(),
+      .files = asked.files.size(),
       .clients_shown_max = asked.clients_shown_max,
-      .looked_up = !asked.no_lookups};
+      .looked_up = !asked.no_lookups,
+      .answer_at = configuration->unknown_ip.answer_at};
   const std::string text =
       arguments.json ? replay_json(report, census) + "\n" : replay_text(report);
   std::fwrite(text.data(), 1, text.size(), stdout);

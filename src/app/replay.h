@@ -18,6 +18,7 @@ struct ReplayReport {
   std::size_t files = 0;
   std::size_t clients_shown_max = 20;
   bool looked_up = true;
+  policy::AnswerAt answer_at = policy::AnswerAt::rcpt;  ///< of the configuration
 };
 /// Pure.
 std::string replay_text(const ReplayReport& report);

@@ -16,8 +16,8 @@ namespace postern::app {
 using Findings = std::unordered_map<IpAddress, ledger::Finding>;
 
 /// What the check says of each client today, asked for at most `lookups_per_second`. With a journal
-/// each finding is written down at once, and those of the last day that it holds are not asked for
-/// again, so that an interrupted run goes on where it was.
+/// the lookups behind it are written down at once, and those of the last day that it holds are not
+/// made again, so that an interrupted run goes on where it was.
 class ReplayLookups {
  public:
   struct Options {
@@ -29,14 +29,12 @@ class ReplayLookups {
   explicit ReplayLookups(Options options) : options_(std::move(options)) {}
 
   /// `progress` is called with how many of `clients` have a finding. Error: the journal cannot be
-  /// written, or the resolver cannot be made; for the operator. A client whose lookup got
-  /// no answer has the finding "temperror", which the journal does not keep.
+  /// written or is none, or the resolver cannot be made; for the operator. A client whose lookup
+  /// got no answer has the finding "temperror", which the journal does not keep.
   Result<Findings> look_up(io::RealShard& shard, const std::vector<IpAddress>& clients,
                            const std::function<void(std::size_t)>& progress);
 
  private:
-  [[nodiscard]] Findings read_journal(WallTime now) const;
-
   Options options_;
 };
 

@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "app/exemption.h"
 #include "app/impact_text.h"
 #include "app/ledger_text.h"
 #include "app/replay.h"
@@ -16,7 +17,6 @@ namespace {
 
 using boost::json::array;
 using boost::json::object;
-using ledger::RefusedClient;
 
 std::string head(const ReplayReport& report) {
   const auto& counts = report.counts;
@@ -48,9 +48,13 @@ std::string refused_then(const ReplayReport& report) {
 
 std::string by_state(const ledger::Impact& impact) {
   std::string text = "\nToday the check says:\n" + states_table(impact);
-  text += fmt::format("Refused would be {} client{} with {} accepted message{}.\n",
-                      impact.refused.clients, impact.refused.clients == 1 ? "" : "s",
-                      impact.refused.messages, impact.refused.messages == 1 ? "" : "s");
+  const auto counted = [](std::uint64_t count, std::string_view what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+  };
+  text += fmt::format(
+      "Refused would be {} with {}, of {} to {}.\n", counted(impact.refused.clients, "client"),
+      counted(impact.refused.messages, "accepted message"),
+      counted(impact.refused.senders, "sender"), counted(impact.refused.recipients, "recipient"));
   if (const auto unknown = impact.by_state.find("temperror"); unknown != impact.by_state.end())
     text += fmt::format(
         "Of {} clients a lookup got no answer; run it again (with --journal only they are asked "
@@ -58,20 +62,6 @@ std::string by_state(const ledger::Impact& impact) {
         "or ask other servers: [dns] in --config FILE.\n",
         unknown->second.clients);
   return text;
-}
-
-/// Those that something speaks for, as the configuration would have them.
-std::string exemptions(const ledger::Impact& impact) {
-  std::string lines;
-  for (const RefusedClient& client : impact.clients)
-    if (client.seen.accepted > 0)
-      lines += fmt::format("  \"{}\",  # {}: {}\n", client.address.text(),
-                           client.seen.senders.empty() ? std::string("no sender known")
-                                                       : shown_address(client.seen.senders.front()),
-                           printable(client.finding.cause, 80));
-  if (lines.empty()) return {};
-  return "\nTo exempt those whose mail was accepted, in [unknown_ip]:\nexempt_networks = [\n" +
-         lines + "]\n";
 }
 
 }  // namespace
@@ -83,7 +73,7 @@ std::string replay_text(const ReplayReport& report) {
   if (!report.impact.clients.empty())
     text += "\nWho would be refused, those whose mail is likely wanted first:\n" +
             clients_text(report.impact, report.clients_shown_max);
-  return text + exemptions(report.impact);
+  return text + exemptions_text(report.impact, report.answer_at, report.clients_shown_max);
 }
 
 std::string replay_json(const ReplayReport& report, const ledger::LogCensus& census) {
@@ -103,7 +93,7 @@ std::string replay_json(const ReplayReport& report, const ledger::LogCensus& cen
              {"messages_accepted", counts.accepted},
              {"refused_before_rcpt", counts.refused_without_recipient},
              {"would_be_refused_then", counts.would_be_refused}};
-  for (auto& member : impact_json(report.impact)) out.insert(std::move(member));
+  for (auto& member : impact_json(report.impact, report.answer_at)) out.insert(std::move(member));
   out["refused_then"] = std::move(deferrals);
   return boost::json::serialize(out);
 }

@@ -1,5 +1,6 @@
 #include "lab/product_report.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <utility>
 #include <vector>
@@ -28,12 +29,16 @@ std::string subject_of(std::string_view content) {
   return mail::find_header(content, "Subject").value_or("");
 }
 
+bool quotes_reply(const upstream::Profile& profile, const ReportFacts& facts) {
+  return profile.quotes_reply || facts.kind == ReportKind::refusal;
+}
+
 std::vector<Replacement> fillings(const upstream::Profile& profile, const ReportFacts& facts) {
   const auto hours = [](Duration d) {
     return fmt::to_string(std::chrono::duration_cast<std::chrono::hours>(d).count());
   };
   return {{"{recipient}", facts.recipient},
-          {"{reply}", profile.quotes_reply ? facts.reply : ""},
+          {"{reply}", quotes_reply(profile, facts) ? facts.reply : ""},
           {"{host}", facts.host},
           {"{domain}", domain_of_host(facts.host)},
           {"{mx}", facts.mx},
@@ -58,15 +63,31 @@ std::string with_crlf(std::string_view text) {
 
 // RFC 3463 section 3.5: 4.4.7 is "delivery time expired".
 std::string status_of(const ReportFacts& facts) {
-  return facts.kind == ReportKind::failure ? "5.4.7" : "4.4.7";
+  switch (facts.kind) {
+    case ReportKind::failure:
+      return "5.4.7";
+    case ReportKind::delay:
+      return "4.4.7";
+    case ReportKind::refusal:
+      break;
+  }
+  // RFC 2034 section 4: the enhanced code stands behind the code, when there is one.
+  const std::string told = facts.reply.substr(std::min<std::size_t>(4, facts.reply.size()));
+  return told.starts_with("5.") ? told.substr(0, told.find(' ')) : "5.0.0";
+}
+
+const std::string& text_of(const upstream::Profile& profile, ReportKind kind) {
+  if (kind == ReportKind::delay) return profile.delay_text;
+  const bool at_once = kind == ReportKind::refusal && !profile.refused_text.empty();
+  return at_once ? profile.refused_text : profile.report_text;
 }
 
 std::string status_part(const upstream::Profile& profile, const ReportFacts& facts) {
-  const bool failure = facts.kind == ReportKind::failure;
+  const bool failure = facts.kind != ReportKind::delay;
   std::string part = fmt::format(
       "Reporting-MTA: dns; {}\r\n\r\nFinal-Recipient: rfc822; {}\r\nAction: {}\r\nStatus: {}\r\n",
       facts.host, facts.recipient, failure ? "failed" : "delayed", status_of(facts));
-  if (profile.quotes_reply && !facts.mx.empty())
+  if (quotes_reply(profile, facts) && !facts.mx.empty())
     part +=
         fmt::format("Remote-MTA: dns; {}\r\nDiagnostic-Code: smtp; {}\r\n", facts.mx, facts.reply);
   if (!failure)
@@ -99,14 +120,13 @@ std::string product_subject(const upstream::Profile& profile, const ReportFacts&
 }
 
 std::string product_report(const upstream::Profile& profile, const ReportFacts& facts) {
-  const bool failure = facts.kind == ReportKind::failure;
   std::string report = fmt::format(
       "From: {}\r\nTo: <{}>\r\nSubject: {}\r\nDate: {}\r\nMessage-ID: <{}@{}>\r\n"
       "Auto-Submitted: auto-replied\r\n",
       product_from(profile, facts.host), facts.sender, product_subject(profile, facts),
       format_rfc5322(facts.now), facts.unique, facts.host);
-  const std::string text = with_crlf(
-      replaced(failure ? profile.report_text : profile.delay_text, fillings(profile, facts)));
+  const std::string text =
+      with_crlf(replaced(text_of(profile, facts.kind), fillings(profile, facts)));
   if (!profile.mime) return report + "\r\n" + text + "\r\n" + header_of(facts.content);
   const std::string boundary = "=_" + facts.unique;
   report += fmt::format(

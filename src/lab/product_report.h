@@ -8,7 +8,11 @@
 
 namespace postern::lab {
 
-enum class ReportKind : std::uint8_t { failure, delay };
+enum class ReportKind : std::uint8_t {
+  failure,  ///< it gave up
+  refusal,  ///< somebody refused for good, which it tells at once
+  delay
+};
 
 /// What a report is about.
 struct ReportFacts {
@@ -27,7 +31,7 @@ struct ReportFacts {
 };
 
 /// The report as the product writes it: its From, its Subject, its words. CRLF line ends. A product
-/// that does not quote the reply gets it nowhere in.
+/// that does not quote the reply gets it nowhere in, unless it was final, which they all quote.
 std::string product_report(const upstream::Profile& profile, const ReportFacts& facts);
 
 /// The From field of its reports.

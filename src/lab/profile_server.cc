@@ -247,7 +247,9 @@ void ProfileServer::fail(const Message& message, const Waiting& recipient) {
   const bool tells = options_.profile.reports && !message.reverse_path.empty();
   on_happening_(tells ? Happening::Kind::gave_up : Happening::Kind::dropped, message.reverse_path,
                 recipient.address, recipient.answer.reply);
-  if (tells) report(ReportKind::failure, message, recipient);
+  if (!tells) return;
+  const bool refused = recipient.answer.verdict == Answer::Verdict::permanent;
+  report(refused ? ReportKind::refusal : ReportKind::failure, message, recipient);
 }
 
 void ProfileServer::tell_delay(const Message& message) {

@@ -147,30 +147,6 @@ std::optional<Error> absence(const std::string& path) {
   return std::nullopt;
 }
 
-/// The servers with a confirmed name in a sender's domain, for the domains that are asked about.
-class KnownDomains {
- public:
-  void ask_about(RecordedClient& client) {
-    for (const std::string& sender : client.seen.senders) {
-      const std::size_t at = sender.rfind('@');
-      if (at != std::string::npos) asked_[to_lower(sender.substr(at + 1))].push_back(&client);
-    }
-  }
-  void add(std::string_view confirmed_name) {
-    for (std::string_view domain = confirmed_name; domain.contains('.');
-         domain.remove_prefix(domain.find('.') + 1))
-      if (const auto asked = asked_.find(std::string(domain)); asked != asked_.end())
-        for (RecordedClient* client : asked->second) {
-          if (confirmed_name == client->seen.name) continue;
-          client->known_domain = domain;
-          client->known_server = confirmed_name;
-        }
-  }
-
- private:
-  std::unordered_map<std::string, std::vector<RecordedClient*>> asked_;
-};
-
 }  // namespace
 
 struct Archive::Opened {
@@ -293,8 +269,7 @@ Result<> Archive::Opened::add_deferrals(WallTime since, RecordedMail& mail) {
 
 Result<> Archive::Opened::add_clients(RecordedMail& mail, const CauseText& cause) {
   TRY(Statement lookups, prepare("SELECT lookups FROM evidence WHERE id = ?1"));
-  TRY(Statement known, prepare("SELECT name, last_confirmed, accepted, would_refuse FROM clients "
-                               "WHERE address = ?1"));
+  TRY(Statement known, prepare("SELECT name, last_confirmed FROM clients WHERE address = ?1"));
   for (auto& [address, client] : mail.clients()) {
     TRY(const bool kept, step(lookups.bind(client.evidence)));
     const auto iprev = kept ? read_lookups(lookups.text(0), address) : std::nullopt;
@@ -304,15 +279,13 @@ Result<> Archive::Opened::add_clients(RecordedMail& mail, const CauseText& cause
     if (!seen) continue;
     client.seen.name = known.text(0);
     if (!known.is_null(1)) client.confirmed = known.time(1);
-    const std::int64_t otherwise = known.integer(2) - std::min(known.integer(2), known.integer(3));
-    client.accepted_otherwise = static_cast<std::uint64_t>(std::max<std::int64_t>(otherwise, 0));
   }
   return {};
 }
 
 Result<> Archive::Opened::add_known_domains(RecordedMail& mail) {
-  KnownDomains domains;
-  for (auto& [address, client] : mail.clients()) domains.ask_about(client);
+  KnownDomains& domains = mail.domains();
+  for (const auto& [address, client] : mail.clients()) domains.ask_about(address, client.seen);
   TRY(Statement confirmed, prepare("SELECT name FROM clients WHERE name <> '' AND accepted > 0 AND "
                                    "last_confirmed IS NOT NULL"));
   while (true) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "ledger/archive_fixture.h"
+#include "ledger/impact.h"
 
 namespace postern::ledger {
 namespace {
@@ -215,17 +216,18 @@ TEST_F(ArchiveTest, MailSince) {
   ASSERT_TRUE(mail.has_value());
   EXPECT_EQ(mail->counts().recipients_observed, 5U);
   EXPECT_EQ(mail->counts().recipients_excused, 1U);
-  EXPECT_EQ(mail->senders(), 1U);
-  EXPECT_EQ(mail->recipients(), 3U);
+  const Impact impact = make_impact(*mail, upstream::shipped_profiles_read());
+  EXPECT_EQ(impact.by_state.at("no_ptr").senders, 1U);
+  EXPECT_EQ(impact.refused.recipients, 3U);
   ASSERT_EQ(mail->clients().size(), 1U);
   const RecordedClient& client = mail->clients().at(client_);
   EXPECT_EQ(client.messages, 4U);
   EXPECT_EQ(client.seen.accepted, 4U);
   EXPECT_EQ(client.finding.cause, "no_ptr of 192.0.2.7");
   EXPECT_EQ(client.confirmed, start_ - 48h);
-  EXPECT_EQ(client.accepted_otherwise, 5U);
-  EXPECT_EQ(client.known_server, "mx1.partner.example");
-  EXPECT_EQ(client.known_domain, "partner.example");
+  ASSERT_NE(mail->domains().server_for(client_), nullptr);
+  EXPECT_EQ(mail->domains().server_for(client_)->name, "mx1.partner.example");
+  EXPECT_EQ(mail->domains().server_for(client_)->domain, "partner.example");
 }
 
 }  // namespace

@@ -71,6 +71,8 @@ bool belongs_to(const Deferral& deferral, const Attempt& attempt,
   if (!equal_ignoring_case(deferral.recipient, attempt.recipient) ||
       !equal_ignoring_case(deferral.sender, attempt.sender))
     return false;
+  // What was taken before the first refusal is told late, and was another message.
+  if (attempt.accepted && attempt.time < deferral.attempts.front()) return false;
   const IpAddress network = network_base(attempt.client);
   // Large senders try again from elsewhere. The same people's mail that comes from elsewhere and is
   // taken is most likely the same mail; reports, which all have the null reverse path, are not.

@@ -18,8 +18,11 @@ struct RefusedClient {
   Finding finding;
   LoggedClient seen;
   std::uint64_t messages = 0;  ///< that it would concern
-  /// Why its mail is likely wanted, in words; empty when nothing speaks for it.
+  /// Why its mail is likely wanted, in words; empty when nothing speaks for it. That mail of it was
+  /// accepted is no reason: without the check spam is accepted too.
   std::vector<std::string> wanted_because;
+  /// One of the reasons stands on more than what anybody can write into an envelope.
+  bool to_exempt = false;
 };
 
 /// What the option would have done to mail that was logged or recorded.
@@ -27,11 +30,13 @@ struct Impact {
   struct Sum {
     std::uint64_t clients = 0;
     std::uint64_t messages = 0;
+    std::uint64_t senders = 0;  ///< different ones
+    std::uint64_t recipients = 0;
   };
   std::map<std::string, Sum> by_state;  ///< of the clients with a finding
   Sum refused;                          ///< of them
   std::uint64_t not_looked_up = 0;      ///< clients without a finding
-  /// Likely wanted ones first, each group by its messages.
+  /// Those to exempt first, then the likely wanted ones, each group by its messages.
   std::vector<RefusedClient> clients;
   /// Of the mail that was refused for its client's name, by Outcome.
   std::array<std::uint64_t, 4> outcomes{};

@@ -15,10 +15,10 @@ void keep_example(std::vector<std::string>& examples, std::string_view value) {
   if (std::ranges::find(examples, value) == examples.end()) examples.emplace_back(value);
 }
 
-/// A queue id means something only within one writer.
+/// A queue id means something only within one writer on one host.
 std::string key_of(const Entry& entry) {
   std::string key(1, static_cast<char>(entry.writer));
-  return key.append(entry.queue_id);
+  return key.append(entry.host).append(1, ' ').append(entry.queue_id);
 }
 
 }  // namespace
@@ -104,12 +104,16 @@ void LogCensus::count(Message& message) {
   const auto found = clients_.find(message.client);
   if (found == clients_.end()) return;
   ++found->second.accepted;
-  if (message.sender_told) keep_example(found->second.senders, message.sender);
+  if (!message.sender_told) return;
+  keep_example(found->second.senders, message.sender);
+  senders_.add(message.client, message.sender);
 }
 
 void LogCensus::took(const Message& message, std::string_view recipient) {
-  if (const auto found = clients_.find(message.client); found != clients_.end())
+  if (const auto found = clients_.find(message.client); found != clients_.end()) {
     keep_example(found->second.recipients, recipient);
+    recipients_.add(message.client, recipient);
+  }
   if (!message.sender_told) return;  // it could be anybody's
   refused_.add({.time = message.arrived,
                 .client = message.client,

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "ledger/distinct_addresses.h"
 #include "ledger/tracker.h"
 #include "maillog/entry.h"
 
@@ -40,6 +41,9 @@ class LogCensus {
     return clients_;
   }
   [[nodiscard]] const Tracker& refused() const { return refused_; }
+  /// Of the messages that were accepted.
+  [[nodiscard]] const DistinctAddresses& senders() const { return senders_; }
+  [[nodiscard]] const DistinctAddresses& recipients() const { return recipients_; }
 
   struct Counts {
     std::uint64_t lines = 0;
@@ -73,6 +77,8 @@ class LogCensus {
   std::unordered_map<IpAddress, LoggedClient> clients_;
   std::unordered_map<std::string, Message> messages_;  ///< by queue id
   Tracker refused_;
+  DistinctAddresses senders_;
+  DistinctAddresses recipients_;
   Counts counts_;
 };
 

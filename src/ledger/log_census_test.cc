@@ -35,6 +35,16 @@ std::string refusal(std::string_view time, std::string_view address = "192.0.2.1
          "]; from=<a@example.com> to=<bob@example.net> proto=ESMTP helo=<mail.example.com>\n";
 }
 
+TEST(LogCensus, AQueueIdIsOfOneHost) {
+  const LogCensus census = census_of(
+      "Nov 24 06:20:01 mx1 postfix/smtpd[1]: 4ABC1234: client=mail.example.com[192.0.2.10]\n"
+      "Nov 24 06:20:02 mx2 postfix/smtpd[1]: 4ABC1234: client=mail.example.org[192.0.2.11]\n"
+      "Nov 24 06:20:03 mx1 postfix/qmgr[1]: 4ABC1234: from=<a@example.com>, size=1, nrcpt=1 (queue "
+      "active)\n");
+  EXPECT_EQ(client(census, "192.0.2.10").senders, std::vector<std::string>{"a@example.com"});
+  EXPECT_EQ(client(census, "192.0.2.11").accepted, 0U);
+}
+
 TEST(LogCensus, WhatPostfixRefusedAndTookLater) {
   const LogCensus census = census_of(
       refusal("06:00:00") + refusal("06:05:00") +

@@ -33,8 +33,9 @@ void RecordedMail::add(const Row& row) {
   RecordedClient* found = client(row);
   if (found == nullptr) return;
   ++(row.effect == Effect::refused ? counts_.recipients_refused : counts_.recipients_observed);
-  if (senders_.size() < counted_max) senders_.insert(hash_of(row.sender));
-  if (recipients_.size() < counted_max) recipients_.insert(hash_of(row.recipient));
+  // Before RCPT nobody knows them, or only the sender.
+  if (!row.sender.empty() || !row.recipient.empty()) senders_.add(row.client, row.sender);
+  if (!row.recipient.empty()) recipients_.add(row.client, row.recipient);
   const bool message = begins_message(row);
   LoggedClient& seen = found->seen;
   if (message) ++found->messages;

@@ -9,6 +9,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "ledger/distinct_addresses.h"
+#include "ledger/known_domains.h"
 #include "ledger/log_census.h"
 #include "ledger/recorder.h"
 
@@ -19,6 +21,7 @@ struct Finding {
   std::string state;     ///< "pass", "no_ptr", ...
   std::string cause;     ///< what has to be mended, or the confirmed name, or why it was skipped
   bool refused = false;  ///< it would be answered 4xx or 5xx
+  std::string override_name = {};  ///< the override that refuses it, or empty
 };
 
 /// What the ledger tells of one client that was found wanting.
@@ -27,11 +30,8 @@ struct RecordedClient {
   std::uint64_t messages = 0;  ///< these, and those that were refused
   Finding finding;             ///< by its last refusal
   std::int64_t evidence = 0;   ///< of it
-  // From before, or beside.
-  std::optional<WallTime> confirmed;     ///< when its name was, the last time
-  std::uint64_t accepted_otherwise = 0;  ///< recipients of mail that nothing was wrong with
-  std::string known_domain;              ///< of a sender, whose mail others bring, too
-  std::string known_server;              ///< one of them: a confirmed name
+  /// When its name was confirmed and mail of it taken, the last time.
+  std::optional<WallTime> confirmed;
 };
 
 /// What the ledger tells of the mail since some time; in a shape that an Impact is made of. Adds up
@@ -40,7 +40,6 @@ struct RecordedClient {
 class RecordedMail {
  public:
   static constexpr std::size_t clients_max = 1'000'000;
-  static constexpr std::size_t counted_max = 4'000'000;  ///< different senders, or recipients
 
   /// One row of the table of refusals.
   struct Row {
@@ -74,8 +73,11 @@ class RecordedMail {
     WallTime now;  ///< until when it was recorded
   };
   [[nodiscard]] const Counts& counts() const { return counts_; }
-  [[nodiscard]] std::size_t senders() const { return senders_.size(); }
-  [[nodiscard]] std::size_t recipients() const { return recipients_.size(); }
+  [[nodiscard]] const DistinctAddresses& senders() const { return senders_; }
+  [[nodiscard]] const DistinctAddresses& recipients() const { return recipients_; }
+  /// Of the clients' senders.
+  [[nodiscard]] KnownDomains& domains() { return domains_; }
+  [[nodiscard]] const KnownDomains& domains() const { return domains_; }
   void set_end(WallTime now) { counts_.now = now; }
 
  private:
@@ -92,9 +94,9 @@ class RecordedMail {
   std::unordered_map<IpAddress, RecordedClient> clients_;
   std::unordered_map<IpAddress, LastMessage> last_messages_;
   std::unordered_set<std::int64_t> deferrals_seen_;
-  // Hashes, in lower case.
-  std::unordered_set<std::size_t> senders_;
-  std::unordered_set<std::size_t> recipients_;
+  DistinctAddresses senders_;
+  DistinctAddresses recipients_;
+  KnownDomains domains_;
   std::vector<Deferral> deferrals_;
   Counts counts_;
 };

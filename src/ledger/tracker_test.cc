@@ -110,6 +110,16 @@ TEST(Tracker, AcceptedLaterHasRecovered) {
   EXPECT_EQ(tracker.deferrals()[0].accepted_from.text(), "203.0.113.9");
 }
 
+TEST(Tracker, WhatWasTakenBeforeTheFirstRefusalIsAnotherMessage) {
+  // A log tells of a message when it is delivered, long after it came.
+  const Tracker tracker = tracked({attempt(1h, "192.0.2.1"), attempt(50min, "192.0.2.1", true)});
+  ASSERT_EQ(tracker.deferrals().size(), 1U);
+  EXPECT_FALSE(tracker.deferrals()[0].accepted);
+  EXPECT_EQ(outcome(tracked({attempt(0s, "192.0.2.1"), attempt(0s, "192.0.2.1", true)}), 1h),
+            Outcome::recovered)
+      << "in the same moment it may be the same";
+}
+
 TEST(Tracker, AReportOfSomebodyElseIsNoRecovery) {
   Attempt elsewhere = attempt(1h, "203.0.113.9", true, "");
   elsewhere.helo = "other.example";

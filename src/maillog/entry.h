@@ -44,7 +44,8 @@ struct Entry {
   Kind kind = Kind::unreadable;
   Writer writer = Writer::unknown;
   WallTime time;
-  std::string_view queue_id;
+  std::string_view host;      ///< that wrote it, as syslog names it, or empty
+  std::string_view queue_id;  ///< of that host
 
   IpAddress client;  ///< of connected, accepted, refused
   /// The client's name as the log's server knows it, which it has confirmed; empty when unknown.

@@ -64,11 +64,12 @@ Stage stage_of(std::string_view words) {
 
 /// "H=... F=<a@example.com> temporarily rejected RCPT <b@example.net>: host lookup failed"
 void read_rejection(std::string_view message, Entry& entry) {
-  const std::size_t rejected = message.find("rejected ");
-  std::string_view host = message;
-  if (!take_until(host, "H=") || !take_host(host, entry)) return;
-  std::string_view before = message.substr(0, rejected);
-  std::string_view after = message.substr(rejected + 9);
+  std::string_view after = message;
+  if (!take_until(after, "H=") || !take_host(after, entry)) return;
+  const auto fields = take_until(after, "rejected ");
+  // What a next hop answered to mail of the log's own server stands behind its host, too.
+  if (!fields || fields->find("SMTP error from") != std::string_view::npos) return;
+  std::string_view before = *fields;
   entry.temporary = before.ends_with("temporarily ");
   entry.stage = stage_of(after);
   if (std::string_view from = before; take_until(from, " F=<")) {
@@ -156,15 +157,15 @@ void read_exim(std::string_view message, Entry& entry) {
   const std::string_view first = message.substr(0, message.find(' '));
   if (is_exim_queue_id(first)) {
     rest.remove_prefix(std::min(first.size() + 1, rest.size()));
-    if (rest.find("rejected ") == std::string_view::npos || rest.starts_with("<="))
-      return read_message(first, rest, entry);
+    // A client in front is one whose message was refused after all of it had come.
+    if (!rest.starts_with("H=")) return read_message(first, rest, entry);
   }
   if (take(rest, "SMTP connection from ")) {
     std::string_view host = rest;
     if (take_host(host, entry)) entry.kind = Kind::connected;
     return;
   }
-  if (message.find("rejected ") != std::string_view::npos) read_rejection(message, entry);
+  read_rejection(message, entry);
 }
 
 }  // namespace postern::maillog

@@ -7,16 +7,18 @@ namespace postern::maillog {
 namespace {
 
 struct Tag {
+  std::string_view host;
   std::string_view program;  ///< "postfix/smtpd"
   std::string_view message;
 };
 
 /// "gw postfix/smtpd[1201]: connect from ..."
 std::optional<Tag> split_tag(std::string_view rest) {
-  if (!take_until(rest, " ")) return std::nullopt;  // the host
+  const auto host = take_until(rest, " ");
+  if (!host) return std::nullopt;
   const std::size_t end = rest.find_first_of("[: ");
   if (end == std::string_view::npos || rest[end] == ' ') return std::nullopt;
-  Tag tag{.program = rest.substr(0, end), .message = {}};
+  Tag tag{.host = *host, .program = rest.substr(0, end), .message = {}};
   rest.remove_prefix(end);
   if (rest.front() == '[' && !take_until(rest, "]")) return std::nullopt;
   if (!take(rest, ": ")) return std::nullopt;
@@ -111,6 +113,7 @@ Entry Reader::read(std::string_view line) {
   entry.kind = Entry::Kind::irrelevant;
   entry.time = stamp->time;
   if (const auto tag = split_tag(stamp->rest)) {
+    entry.host = tag->host;
     if (is_sendmail(tag->program)) {
       entry.writer = Writer::sendmail;
       read_sendmail(tag->message, entry);
@@ -131,6 +134,7 @@ Entry Reader::read(std::string_view line) {
     }
   }
   if (ascii_digit(line.front()) && looks_like_exim(stamp->rest)) {
+    entry.host = {};  // what stood in its place is no host
     entry.writer = Writer::exim;
     read_exim(stamp->rest, entry);
   }

@@ -129,6 +129,26 @@ TEST(MailLog, Exim) {
            {"1qZ7xT-0001Ab-2c ** b@example.net: Unrouteable address",
             "bounced by=exim id=1qZ7xT-0001Ab-2c to=b@example.net"},
            {"1qZ7xT-0001Ab-2c Completed", "ended by=exim id=1qZ7xT-0001Ab-2c"},
+           // What others said of our own mail is nobody's refusal here.
+           {"1qZ7xT-0001Ab-2c ** b@example.net R=dnslookup T=remote_smtp H=mx.x [203.0.113.9]: "
+            "SMTP "
+            "error from remote mail server after end of data: 550 Message rejected as spam",
+            "bounced by=exim id=1qZ7xT-0001Ab-2c to=b@example.net"},
+           {"1qZ7xT-0001Ab-2c == b@example.net R=dnslookup T=remote_smtp defer (-44) H=mx.x "
+            "[203.0.113.9]: SMTP error from remote mail server after RCPT TO:<b@example.net>: 450 "
+            "rejected for now",
+            "deferred by=exim id=1qZ7xT-0001Ab-2c to=b@example.net"},
+           {"1qZ7xT-0001Ab-2c => b@example.net R=dns T=smtp H=mx.x [203.0.113.9] C=\"250 not "
+            "rejected "
+            "by us\"",
+            "delivered by=exim id=1qZ7xT-0001Ab-2c to=b@example.net"},
+           {"1qZ7xT-0001Ab-2c H=mx.x [203.0.113.9]: SMTP error from remote mail server after MAIL "
+            "FROM:<a@example.com>: 451 rejected for now",
+            "irrelevant by=exim"},
+           {"1qZ7xT-0001Ab-2c H=(x) [192.0.2.50] X=TLS1.3 F=<a@example.com> rejected after DATA: "
+            "spam",
+            "refused by=exim client=192.0.2.50 helo=x from=<a@example.com> at=END-OF-MESSAGE "
+            "permanent other"},
            {"H=(mail.example.com) [192.0.2.50] F=<g@example.com> temporarily rejected RCPT "
             "<user@example.test>: host lookup failed (failed to find host name from IP address)",
             "refused by=exim client=192.0.2.50 helo=mail.example.com from=<g@example.com> "

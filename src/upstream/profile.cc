@@ -75,6 +75,7 @@ Profile read_profile(std::string name, Section section) {
   section.text("from", profile.from);
   section.text("report_subject", profile.report_subject);
   section.paragraph("report_text", profile.report_text);
+  section.paragraph("refused_text", profile.refused_text);
   section.text("delay_subject", profile.delay_subject);
   section.paragraph("delay_text", profile.delay_text);
   section.choice("confidence", profile.confidence,

@@ -29,6 +29,7 @@ struct Profile {
   std::string from;         ///< as the From field has it
   std::string report_subject;
   std::string report_text;
+  std::string refused_text;  ///< after a 5xx, when that is another text than `report_text`
   std::string delay_subject;
   std::string delay_text;
   Confidence confidence = Confidence::field;

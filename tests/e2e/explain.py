@@ -35,6 +35,15 @@ mismatch = "550"
 sender_domain = "friend.test"
 action = "accept"
 comment = "ticket 12"
+[[unknown_ip.override]]
+sender_domain = "old-friend.test"
+action = "accept"
+comment = "ticket 11"
+expires = "2020-01-31"
+[[unknown_ip.override]]
+sender_domain = "foe.test"
+action = "550"
+comment = "ticket 13"
 [dns]
 servers = ["{DNS}"]
 """)
@@ -78,11 +87,24 @@ def explain_client(case):
     equal((friend["state"], friend["action"], friend["override"], friend["refused"]),
           ("mismatch", "accept", "ticket 12", False), "excused by an override")
 
+    old_friend = explained(case, "--client", "192.0.2.8", "--from", "ann@old-friend.test")
+    equal((old_friend["refused"], old_friend["expired_override"]), (True, "ticket 11"), "no override any more")
+    foe = explained(case, "--client", "192.0.2.8", "--from", "ann@foe.test")
+    check(foe["override"] == "ticket 13" and "exempt" not in foe, f"another override would not help: {foe}")
+    status, text, errors = explain(case, "--client", "192.0.2.8", "--from", "ann@foe.test")
+    check("To let it in, change the override ticket 13." in text, text)
+
     status, text, errors = explain(case, "--client", "192.0.2.8", "--from", "ann@partner.test", "--mail")
     equal((status, errors), (0, ""), "the letter")
-    for words in ["From: postmaster@gw.test\nTo: postmaster@partner.test\n", "mail.partner.test. IN A 192.0.2.8",
-                  "mail.partner.test: 192.0.2.99"]:
+    for words in ["From: postmaster@gw.test\nTo: postmaster@partner.test\n", "@gw.test>\nMIME-Version: 1.0\n",
+                  "mail.partner.test. IN A 192.0.2.8", "mail.partner.test: 192.0.2.99", "We answered it"]:
         check(words in text, f"the letter has: {words}\n{text}")
+    status, text, errors = explain(case, "--client", "192.0.2.8", "--mail", mode="observe")
+    check(status == 0 and "We took the mail." in text and "We answered" not in text, f"the letter when observing\n{text}")
+    final = mismatched["upstreams"][0]
+    check(final["gives_up_seconds"] == 0 and "next_attempt" not in final, f"a 550 ends it at once: {final}")
+    report = explained(case, "--client", "192.0.2.7", "--from", "<>", "--profile", "postfix")
+    check(report["from"] == "" and "report_text" not in report["upstreams"][0], "nobody is told of a report")
     status, text, errors = explain(case, "--client", "192.0.2.7")
     check("It reads at RCPT" in text and "Escalation: off" in text, f"where, and whether it escalates\n{text}")
     status, text, errors = explain(case, "--client", "192.0.2.8", mode="observe")

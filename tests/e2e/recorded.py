@@ -137,12 +137,19 @@ def impact(case):
     until(lambda: postern(gateway, "impact")[0] == 0 and report()["answers_observed"] == 2, "the ledger", 20)
     found = report()
     equal((found["clients"], found["messages"], found["senders"], found["recipients"]), (1, 1, 1, 2), "what it would cost")
-    equal(found["states"], {"no_ptr": {"clients": 1, "messages": 1}}, "by cause")
+    equal(found["states"], {"no_ptr": {"clients": 1, "messages": 1, "senders": 1, "recipients": 2}}, "by cause")
     who = found["who"][0]
     equal((who["client"], who["cause"]), (NAMELESS, "no PTR record"), "who")
     check(any("mx.sender.test" in reason for reason in who["likely_wanted_because"]), f"why: {who}")
+    equal(found["exempt"], [], "a sender's domain, which anybody can write, exempts nobody")
+    gateway.dns.records[reverse(NAMELESS)] = {PTR: ["mail.sender.test"]}
+    gateway.dns.records["mail.sender.test"] = {A: [NAMELESS]}
+    gateway.postern.stop()
+    gateway.postern.start()
+    gateway.accepted(message("confirmed"), sender=SENDER, recipients=[BOB], source=NAMELESS)
+    until(lambda: report()["exempt"], "a client whose name was confirmed is put up for exemption", 20)
     text = told(gateway, "impact")
-    check(f"[[unknown_ip.override]]\nnetwork = \"{NAMELESS}\"\n" in text, text)
+    check(f"[[unknown_ip.override]]\nnetwork = \"{NAMELESS}\"\nsender_domain = \"sender.test\"\n" in text, text)
 
 
 @suite.case("ledger-mistakes", "explain CASE, ledger and impact say what is wrong, and what to do")

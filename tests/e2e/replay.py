@@ -95,12 +95,22 @@ def replay(case):
     equal([(c["client"], c["cause"]) for c in report["who"]],
           [("192.0.2.2", "PTR moved.example.com resolves to 192.0.2.99"), ("192.0.2.3", "no PTR record")],
           "who would be refused, the wanted one first, nobody for our resolver's silence")
-    check("2 messages were accepted" in report["who"][0]["likely_wanted_because"], "why it is likely wanted")
-    equal(report["refused_today"], {"clients": 2, "messages": 2}, "what it would cost")
+    equal(report["who"][0]["likely_wanted_because"], ["1 refused mail came again and was accepted"],
+          "why it is likely wanted: not for having been accepted")
+    equal(report["refused_today"], {"clients": 2, "messages": 2, "senders": 1, "recipients": 1}, "what it would cost")
+    equal(len(report["exempt"]), 1, "who is to be exempted")
 
     journal = [json.loads(entry) for entry in (logs.path / "journal.json").read_text().splitlines()]
     equal(sorted(entry["client"] for entry in journal), ["192.0.2.1", "192.0.2.2", "192.0.2.3"],
           "the journal: all but who got no answer")
+    plain = (logs.path / "postern.toml").read_bytes()
+    for more, who in [(b'exempt_networks = ["192.0.2.2/32"]', {"192.0.2.3"}),
+                      (b'[unknown_ip.actions]\nno_ptr = "accept"', {"192.0.2.2"}),
+                      (b'[[unknown_ip.override]]\nnetwork = "192.0.2.3"\naction = "accept"', {"192.0.2.2"})]:
+        logs.write("postern.toml", plain.replace(b"[dns]", more + b"\n[dns]"))
+        changed = json.loads(logs.replay(case, *words)[1])
+        equal({c["client"] for c in changed["who"]}, who, f"the same journal, with {more}")
+    logs.write("postern.toml", plain)
     logs.write("zone", ZONE.replace("4.2.0.192.in-addr.arpa SERVFAIL", "4.2.0.192.in-addr.arpa NODATA")
                .replace("A 192.0.2.99", "A 192.0.2.2").encode())
     again = json.loads(logs.replay(case, *words)[1])
@@ -110,13 +120,30 @@ def replay(case):
     equal({c["client"] for c in fresh["who"]}, {"192.0.2.3", "192.0.2.4"}, "without it, everybody")
 
 
+@suite.case("replay-servers", "logs of two servers, in any order: refused by the one, taken by the other")
+def replay_servers(case):
+    logs = Logs()
+    logs.write("mx1", (accepted("09:00:00", "unknown", "192.0.2.3", "c@example.com", "AAAAA1")
+                       + accepted("10:30:00", "unknown", "192.0.2.3", "c@example.com", "AAAAA2")
+                       + line("20:00:00", "connect from mail.example.com[192.0.2.1]")).replace(" gw ", " mx1 ").encode())
+    logs.write("mx2", (line("06:00:00", "connect from mail.example.com[192.0.2.1]")
+                       + line("10:00:00", REJECT.format(client="192.0.2.3", sender="c@example.com"))
+                       + line("10:10:00", REJECT.format(client="192.0.2.3", sender="c@example.com"))
+                       ).replace(" gw ", " mx2 ").encode())
+    for files in (["mx1", "mx2"], ["mx2", "mx1"]):
+        report = json.loads(logs.replay(case, *files, "--no-lookups", "--json")[1])
+        equal([(m["outcome"], m["attempts"], m["accepted"]) for m in report["refused_then"]],
+              [("recovered", 2, "2025-11-23T10:30:00.000Z")], f"{files}: the mail that came again elsewhere")
+
+
 @suite.case("replay-text", "what postern replay prints, and its mistakes")
 def replay_text(case):
     logs = Logs()
     status, output, errors = logs.replay(case, "mail.log.1.gz", "mail.log")
     equal((status, errors), (0, ""), "exit status and errors")
-    for words in ["1  came again and were accepted", "1  never came again", "Refused would be 2 clients",
-                  '"192.0.2.2",  # b@example.com: PTR moved.example.com resolves to 192.0.2.99',
+    for words in ["1  came again and were accepted", "1  never came again", "Refused would be 2 clients with 2 accepted messages, of 1 sender to 1 recipient.",
+                  '[[unknown_ip.override]]\nnetwork = "192.0.2.2"\nsender_domain = "example.com"\naction = "accept"\n'
+                  'comment = "b@example.com: PTR moved.example.com resolves to 192.0.2.99"',
                   "Of 1 clients a lookup got no answer"]:
         check(words in output, f"the text has: {words}\n{output}")
     status, output, errors = logs.replay(case, "--no-lookups", str(MIXED))
@@ -125,6 +152,7 @@ def replay_text(case):
     logs.write("cut.gz", gzip.compress(OLDER.encode())[:200])
     for words, told in [(["absent"], "cannot read absent: No such file"), (["."], "is a directory"),
                         (["cut.gz"], "cut.gz"), (["mail.log", "--journal", "no/such"], "--journal"),
+                        (["mail.log", "--journal", "mail.log"], "--journal"),
                         (["mail.log", "--utc-offset", "x"], "--utc-offset")]:
         status, output, errors = logs.replay(case, *words)
         check(status in (1, 2) and output == "" and told in errors, f"{words}: {status} {output} {errors}")

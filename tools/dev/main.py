@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import bench_delivery  # noqa: E402
 import bench_ledger  # noqa: E402
+import bench_replay  # noqa: E402
 import benching  # noqa: E402
 import building  # noqa: E402
 import ci  # noqa: E402
@@ -66,10 +67,11 @@ def parser() -> argparse.ArgumentParser:
     one = add(commands, "bench", "measure something and compare it with its bounds; alone, list the measurements",
               "queue: the queue on the real store, with a million messages: enqueue, restart, memory; needs 8 GB of disk. "
               "delivery: what 100,000 messages for a dead destination cost the delivery of another's. ledger: what recording "
-              "refusals costs, also with a million recorded. Each builds the "
-              "release preset and takes some minutes. Exit code 1 when a bound is missed.")
-    one.add_argument("what", nargs="?", choices=["queue", "delivery", "ledger"], help="what to measure")
-    one.add_argument("--messages", type=int, default=1_000_000, help="with queue and ledger: how many; default 1000000")
+              "refusals costs, also with a million recorded. replay: how long a log of a million lines is read. Each builds "
+              "the release preset and takes some minutes. Exit code 1 when a bound is missed.")
+    one.add_argument("what", nargs="?", choices=["queue", "delivery", "ledger", "replay"], help="what to measure")
+    one.add_argument("--messages", type=int, default=1_000_000,
+                     help="with queue and ledger: how many; with replay: how many lines; default 1000000")
     one.add_argument("--directory", help="an existing directory on the disk to measure; default build/")
     one.add_argument("--json", action="store_true", help="for programs")
     add(commands, "help", "show this help")
@@ -99,6 +101,9 @@ def bench(arguments) -> None:
         return
     if arguments.what == "ledger":
         bench_ledger.bench_ledger(arguments.messages, arguments.directory, arguments.json)
+        return
+    if arguments.what == "replay":
+        bench_replay.bench_replay(arguments.messages, arguments.directory, arguments.json)
         return
     entries = sorted(path for path in (ROOT / "bench").glob("*/*") if os.access(path, os.X_OK) and path.is_file())
     sources = sorted((ROOT / "src").rglob("*_bench.cc"))
