@@ -50,6 +50,21 @@ TEST(CheckersTest, FindWhatALyingDiskLoses) {
   EXPECT_GT(losses, 0U);
 }
 
+// Only clients that are let in later recover: those that the DNS's failures kept out.
+TEST(CheckersTest, HaveRecoveriesInTheLedgerToJudge) {
+  std::size_t recovered = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    Plan plan = plan_of(seed);
+    plan.dns_failures = true;
+    plan.crashes = false;
+    plan.kill_events = 0;
+    const History history = run(plan);
+    recovered +=
+        static_cast<std::size_t>(std::ranges::count_if(history.deferrals, &Deferral::recovered));
+  }
+  EXPECT_GT(recovered, 10U);
+}
+
 /// Runs a seed of a kind that has some of everything, once; each test gets a copy to spoil.
 template <std::uint64_t seed>
 class HistoryOf : public testing::Test {
