@@ -103,12 +103,19 @@ struct Source {
   std::shared_ptr<Lookup> lookup;
 };
 
+/// How much a client's check decides.
+struct Reach {
+  AnswerAt answer_at = AnswerAt::rcpt;
+  bool binding = true;  ///< false: it is told at most
+};
+
 class Pending final : public PendingCheck {
  public:
-  Pending(Source source, std::shared_ptr<const UnknownIpOptions> options,
+  Pending(Source source, std::shared_ptr<const UnknownIpOptions> options, const Reach& reach,
           std::shared_ptr<Common> common, const Arrival& arrival)
       : source_(std::move(source)),
         options_(std::move(options)),
+        reach_(reach),
         common_(std::move(common)),
         arrival_(arrival) {}
 
@@ -127,11 +134,42 @@ class Pending final : public PendingCheck {
     return source_.result || source_.lookup->result ? ready_or_given_up() : nullptr;
   }
 
-  AnswerAt answer_at() const override { return enforced() ? options_->answer_at : AnswerAt::rcpt; }
+  AnswerAt answer_at() const override { return enforced() ? reach_.answer_at : AnswerAt::rcpt; }
+
+  std::optional<OverrideDecision> override_for(AnswerAt step, std::string_view sender_domain,
+                                               std::string_view recipient_domain) const override {
+    const UnknownIpVerdict* verdict = ready();
+    if (verdict == nullptr || options_->overrides.empty()) return std::nullopt;
+    // What is only observed has to foretell what enforce would do, which knows less at times.
+    const AnswerAt known_at = verdict->enforced ? step : std::min(step, reach_.answer_at);
+    const Override* rule = options_->overrides.find(
+        {.client = verdict->iprev->address,
+         .confirmed_name = verdict->iprev->confirmed_name,
+         .sender_domain = known_at >= AnswerAt::mail ? sender_domain : std::string_view(),
+         .recipient_domain = known_at == AnswerAt::rcpt ? recipient_domain : std::string_view(),
+         .now = common_->clock.wall_now()});
+    return rule == nullptr ? std::nullopt : std::optional(decision_by(*rule, *verdict));
+  }
 
  private:
   [[nodiscard]] bool enforced() const {
-    return options_->mode == UnknownIpMode::enforce && !common_->breaker.open();
+    return reach_.binding && options_->mode == UnknownIpMode::enforce && !common_->breaker.open();
+  }
+
+  [[nodiscard]] OverrideDecision decision_by(const Override& rule,
+                                             const UnknownIpVerdict& verdict) const {
+    OverrideDecision decision;
+    decision.name = rule.name();
+    decision.action = rule.action;
+    // A name that was confirmed before is no certain evidence either.
+    if ((verdict.state == UnknownIpState::temp_error || verdict.stale) &&
+        rule.action == Action::reply_550)
+      decision.action = Action::reply_451;
+    if (!is_reply(decision.action)) return decision;
+    decision.case_id = make_case_id(common_->entropy);
+    decision.reply = refusal_reply(verdict.state, *verdict.iprev, decision.action,
+                                   options_->reply_style, decision.case_id);
+    return decision;
   }
 
   const UnknownIpVerdict* ready_or_given_up() const {
@@ -172,6 +210,7 @@ class Pending final : public PendingCheck {
 
   mutable Source source_;
   std::shared_ptr<const UnknownIpOptions> options_;
+  Reach reach_;
   std::shared_ptr<Common> common_;
   Arrival arrival_;
   /// Only where this client's verdict differs from its address's: it has a case id of its own.
@@ -217,6 +256,11 @@ BreakerOptions breaker_options(const UnknownIpOptions& options) {
 }
 
 }  // namespace
+
+std::optional<OverrideDecision> PendingCheck::override_for(AnswerAt, std::string_view,
+                                                           std::string_view) const {
+  return std::nullopt;
+}
 
 struct UnknownIpCheck::State {
   State(const io::World& world, dns::Resolver& resolver_used, UnknownIpOptions first)
@@ -325,8 +369,20 @@ std::shared_ptr<PendingCheck> UnknownIpCheck::start(const IpAddress& client, con
       return skipped;
     return std::make_shared<SkippedInside>(std::move(skipped), state_->common, arrival);
   }
-  return std::make_shared<Pending>(state_->source_for(client), state_->options, state_->common,
+  return std::make_shared<Pending>(state_->source_for(client), state_->options,
+                                   Reach{.answer_at = state_->options->answer_at}, state_->common,
                                    arrival);
+}
+
+std::shared_ptr<PendingCheck> UnknownIpCheck::start_hop(const IpAddress& hop,
+                                                        KnownHostsDecide decide) {
+  if (auto skipped = state_->skip(hop)) {
+    ++state_->metrics.skipped;
+    return skipped;
+  }
+  return std::make_shared<Pending>(state_->source_for(hop), state_->options,
+                                   Reach{.binding = decide == KnownHostsDecide::refuse},
+                                   state_->common, Arrival{.client = hop, .own = {}});
 }
 
 std::shared_ptr<PendingCheck> UnknownIpCheck::skipped(std::string because) {
@@ -358,39 +414,6 @@ BreakerWatch& UnknownIpCheck::breaker() {
 
 const BreakerWatch& UnknownIpCheck::breaker() const {
   return state_->common->breaker;
-}
-
-bool UnknownIpCheck::has_overrides() const {
-  return !state_->options->overrides.empty();
-}
-
-std::optional<OverrideDecision> UnknownIpCheck::override_for(
-    const UnknownIpVerdict& verdict, std::string_view sender_domain,
-    std::string_view recipient_domain) const {
-  const UnknownIpOptions& options = *state_->options;
-  if (options.overrides.empty() || verdict.state == UnknownIpState::skipped) return std::nullopt;
-  // Also of what is only observed: it has to foretell what enforce would do.
-  const AnswerAt at = options.answer_at;
-  const auto sender_known = at >= AnswerAt::mail ? sender_domain : std::string_view();
-  const auto recipient_known = at == AnswerAt::rcpt ? recipient_domain : std::string_view();
-  const Override* rule = options.overrides.find({.client = verdict.iprev->address,
-                                                 .confirmed_name = verdict.iprev->confirmed_name,
-                                                 .sender_domain = sender_known,
-                                                 .recipient_domain = recipient_known,
-                                                 .now = state_->clock.wall_now()});
-  if (rule == nullptr) return std::nullopt;
-  OverrideDecision decision;
-  decision.name = rule->name();
-  decision.action = rule->action;
-  // A name that was confirmed before is no certain evidence either.
-  if ((verdict.state == UnknownIpState::temp_error || verdict.stale) &&
-      rule->action == Action::reply_550)
-    decision.action = Action::reply_451;
-  if (!is_reply(decision.action)) return decision;
-  decision.case_id = make_case_id(state_->common->entropy);
-  decision.reply = refusal_reply(verdict.state, *verdict.iprev, decision.action,
-                                 options.reply_style, decision.case_id);
-  return decision;
 }
 
 io::Task<> UnknownIpCheck::stop() {

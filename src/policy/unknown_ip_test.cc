@@ -52,6 +52,12 @@ class UnknownIpTest : public testing::Test {
     return found == nullptr ? UnknownIpVerdict{} : *found;
   }
   UnknownIpVerdict verdict(std::string_view client) { return verdict(start(client)); }
+  /// Of mail from a.example to b.example; nothing: by an empty name.
+  OverrideDecision override_of(const std::shared_ptr<PendingCheck>& pending,
+                               AnswerAt step = AnswerAt::rcpt) {
+    verdict(pending);
+    return pending->override_for(step, "a.example", "b.example").value_or(OverrideDecision{});
+  }
 
   io::SimWorld sim_{1};
   io::SimHost& host_;
@@ -263,13 +269,10 @@ Override override_by(std::string Override::* condition, const char* domain, Acti
 TEST_F(UnknownIpTest, AStaleNameRefusesNobodyForGood) {
   options_.overrides =
       Overrides({override_by(&Override::ptr_domain, ".example.com", Action::reply_550)});
-  const auto override_of = [this](std::string_view client) {
-    return check().override_for(verdict(client), "a.example", "b.example")->reply;
-  };
-  EXPECT_THAT(override_of("192.0.2.1"), HasSubstr("550 5.7.1 "));
+  EXPECT_THAT(override_of(start("192.0.2.1")).reply, HasSubstr("550 5.7.1 "));
   resolver_.set_zone(dns::Zone::parse("[192.0.2.1] SERVFAIL\n").value());
   EXPECT_TRUE(sim_.run_for(301s));
-  EXPECT_THAT(override_of("192.0.2.1"), HasSubstr("451 4.7.1 "));
+  EXPECT_THAT(override_of(start("192.0.2.1")).reply, HasSubstr("451 4.7.1 "));
 }
 
 TEST_F(UnknownIpTest, TheSameFindingForHoursBecomesPermanent) {
@@ -327,8 +330,28 @@ TEST_F(UnknownIpTest, OverridesCountOnlyForWhatIsKnownWhereItAnswers) {
       options_.mode = mode;
       options_.answer_at = c.step;
       check().set_options(options_);
-      const auto found = check().override_for(verdict("192.0.2.2"), c.sender, "b.example");
+      const auto pending = start("192.0.2.2");
+      verdict(pending);
+      // What is only observed comes to RCPT, whatever answer_at is.
+      const AnswerAt step = mode == UnknownIpMode::enforce ? c.step : AnswerAt::rcpt;
+      const auto found = pending->override_for(step, c.sender, "b.example");
       EXPECT_EQ(found ? found->name : "", c.rule) << answer_at_name(c.step) << " " << c.sender;
+    }
+  }
+}
+
+TEST_F(UnknownIpTest, OfAKnownHostsMailEverythingIsKnown) {
+  options_.overrides =
+      Overrides({override_by(&Override::recipient_domain, "b.example", Action::accept)});
+  options_.answer_at = AnswerAt::connect;
+  for (const UnknownIpMode mode : {UnknownIpMode::enforce, UnknownIpMode::observe}) {
+    for (const KnownHostsDecide decide : {KnownHostsDecide::record, KnownHostsDecide::refuse}) {
+      options_.mode = mode;
+      check().set_options(options_);
+      const auto hop = check().start_hop(*IpAddress::parse("192.0.2.2"), decide);
+      EXPECT_EQ(override_of(hop).name, "recipient_domain b.example");
+      EXPECT_EQ(verdict(hop).enforced,
+                mode == UnknownIpMode::enforce && decide == KnownHostsDecide::refuse);
     }
   }
 }
@@ -347,12 +370,19 @@ TEST_F(UnknownIpTest, EndsAtItsDeadline) {
 
 TEST_F(UnknownIpTest, ReloadReachesNewChecksOnly) {
   resolver_.set_latency(1s);
+  options_.overrides =
+      Overrides({override_by(&Override::recipient_domain, "b.example", Action::accept)});
   const auto before = start("192.0.2.2");
   options_.no_ptr = Action::accept;
+  options_.answer_at = AnswerAt::mail;
+  options_.overrides = {};
   check().set_options(options_);
   const auto after = start("192.0.2.2");
   EXPECT_EQ(verdict(before).action, Action::reply_450);
   EXPECT_EQ(verdict(after).action, Action::accept);
+  EXPECT_EQ(before->answer_at(), AnswerAt::rcpt);
+  EXPECT_EQ(override_of(before).name, "recipient_domain b.example");
+  EXPECT_EQ(override_of(after).name, "");
 }
 
 TEST_F(UnknownIpTest, StopEndsChecks) {

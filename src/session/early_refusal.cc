@@ -14,7 +14,7 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
   note_verdict();
   // What is only observed is recorded at RCPT, for each recipient.
   if (!verdict.enforced) co_return std::nullopt;
-  const auto other = override_for(nullptr, verdict);
+  const auto other = override_for(step, nullptr);
   const policy::Action action = other ? other->action : verdict.action;
   count_decision(step, verdict, action);
   const std::string& text = other ? other->reply : verdict.reply;

@@ -44,11 +44,10 @@ io::Task<> Session::hold_for_hop() {
     co_return;
   hop.settled = true;
   if (hop.walk.state() == mail::HopWalk::State::found) {
-    const auto check = ports_.unknown_ip.start(hop.walk.hop());
+    hop.check = ports_.unknown_ip.start_hop(hop.walk.hop(), hop.decide);
     const SteadyTime began = world_.clock.now();
-    hop.verdict = *co_await check->verdict();
+    hop.verdict = *co_await hop.check->verdict();
     hop.verdict_after = world_.clock.now() - began;
-    hop.verdict->enforced &= hop.decide == policy::KnownHostsDecide::refuse;
   }
   message_->passed = fields_of_hop();
   message_->passed += std::exchange(hop.held, std::string());
@@ -84,8 +83,8 @@ std::vector<Session::HopRefusal> Session::refusals_of_hop() {
   const Hop& hop = *message_->hop;
   std::vector<HopRefusal> refusals;
   for (const std::string& recipient : message_->recipient_addresses) {
-    auto other =
-        ports_.unknown_ip.override_for(*hop.verdict, domain_of(sender_), domain_of(recipient));
+    auto other = hop.check->override_for(policy::AnswerAt::rcpt, domain_of(sender_),
+                                         domain_of(recipient));
     const auto reply = smtp::Reply::parse_line(other ? other->reply : hop.verdict->reply);
     if (reply) {
       refusals.push_back({recipient, *reply, std::move(other)});
