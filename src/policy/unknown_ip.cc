@@ -83,8 +83,14 @@ struct Common {
 
   io::Clock& clock;
   io::Entropy& entropy;
+  /// Which count: what is only observed foretells what would become permanent, and makes nothing so.
+  Escalation& escalation(const UnknownIpVerdict& verdict) {
+    return verdict.enforced ? enforced_escalation : observed_escalation;
+  }
+
   BreakerWatch breaker;
-  Escalation escalation{UnknownIpCheck::escalation_clients_max};
+  Escalation enforced_escalation{UnknownIpCheck::escalation_clients_max};
+  Escalation observed_escalation{UnknownIpCheck::escalation_clients_max};
 };
 
 /// A connection. Who asks for its verdict has a mail transaction: the breaker hears of the first.
@@ -151,6 +157,14 @@ class Pending final : public PendingCheck {
     return rule == nullptr ? std::nullopt : std::optional(decision_by(*rule, *verdict));
   }
 
+  void note_refusal() override {
+    const UnknownIpVerdict* verdict = ready();
+    // What a broken resolver says for hours is no evidence.
+    if (verdict == nullptr || common_->breaker.open()) return;
+    common_->escalation(*verdict).note(verdict->iprev->address, verdict->state, *verdict->iprev,
+                                       common_->clock.now());
+  }
+
  private:
   [[nodiscard]] bool enforced() const {
     return reach_.binding && options_->mode == UnknownIpMode::enforce && !common_->breaker.open();
@@ -195,11 +209,9 @@ class Pending final : public PendingCheck {
 
   void refuse(UnknownIpVerdict& verdict) const {
     const auth::Iprev& iprev = *verdict.iprev;
-    // What a broken resolver says for hours is no evidence.
-    if (!common_->breaker.open() &&
-        common_->escalation.note(iprev.address, verdict.state, iprev, common_->clock.now(),
-                                 options_->escalation) &&
-        verdict.action != Action::reply_550) {
+    if (verdict.action != Action::reply_550 && !common_->breaker.open() &&
+        common_->escalation(verdict).is_due(iprev.address, verdict.state, iprev,
+                                            common_->clock.now(), options_->escalation)) {
       verdict.action = Action::reply_550;
       verdict.escalated = true;
     }
@@ -323,9 +335,10 @@ struct UnknownIpCheck::State {
     verdict->action = action_for(verdict->state, *options);
     verdict->enforced = options->mode == UnknownIpMode::enforce;
     const SteadyTime now = clock.now();
-    // Refusals count when they are given; what ends them counts when it is seen.
+    // Refusals count when they are answered; what ends them counts when it is seen.
     if (verdict->state == UnknownIpState::pass)
-      common->escalation.note(lookup.client, verdict->state, *verdict->iprev, now, {});
+      for (Escalation* count : {&common->enforced_escalation, &common->observed_escalation})
+        count->note(lookup.client, verdict->state, *verdict->iprev, now);
     lookup.result = cache.put(lookup.client, std::move(verdict), now,
                               {.entries_max = options->cache_entries_max,
                                .positive_ttl_max = options->positive_ttl_max,

@@ -122,12 +122,15 @@ class PendingCheck {
   /// answer is never a permanent refusal here either.
   [[nodiscard]] virtual std::optional<OverrideDecision> override_for(
       AnswerAt step, std::string_view sender_domain, std::string_view recipient_domain) const;
+  /// The verdict's own refusal, no override's, was answered, or when it is only observed would have
+  /// been: that counts for escalation.
+  virtual void note_refusal() {}
 };
 
 /// The option "Reject unknown IP address". One for each shard; results are cached by address, and
 /// lookups for one address under way at the same time are one lookup. Bounds: cache_entries_max
 /// results, checks_max checks under way (beyond it a check ends as temp_error at once),
-/// escalation_clients_max clients whose refusals are counted.
+/// escalation_clients_max clients whose refusals are counted, and as many whose observed ones are.
 class UnknownIpCheck {
  public:
   /// A temp_error action of reply_550 becomes reply_451; the configuration refuses it by

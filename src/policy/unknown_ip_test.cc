@@ -278,8 +278,10 @@ TEST_F(UnknownIpTest, AStaleNameRefusesNobodyForGood) {
 TEST_F(UnknownIpTest, TheSameFindingForHoursBecomesPermanent) {
   options_.escalation = {.enabled = true, .after_attempts = 3, .after = 1h};
   const auto code = [this](std::string_view client) {
-    const UnknownIpVerdict found = verdict(client);
+    const auto pending = start(client);
+    const UnknownIpVerdict found = verdict(pending);
     EXPECT_EQ(found.escalated, found.action == Action::reply_550);
+    if (!found.reply.empty()) pending->note_refusal();
     return found.reply.substr(0, 10);
   };
   EXPECT_EQ(code("192.0.2.5"), "450 4.7.25");
@@ -299,6 +301,35 @@ TEST_F(UnknownIpTest, TheSameFindingForHoursBecomesPermanent) {
   resolver_.set_zone(dns::Zone::parse(zone_text).value());
   EXPECT_TRUE(sim_.run_for(10min));
   EXPECT_EQ(code("192.0.2.5"), "450 4.7.25") << "begins anew";
+}
+
+TEST_F(UnknownIpTest, OnlyARefusalThatWasAnsweredCounts) {
+  options_.escalation = {.enabled = true, .after_attempts = 3, .after = 1h};
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_THAT(verdict("192.0.2.5").reply, HasSubstr("450 4.7.25")) << "kept from it, attempt " << i;
+    EXPECT_TRUE(sim_.run_for(31min));
+  }
+}
+
+TEST_F(UnknownIpTest, WhatWasObservedMakesNothingPermanentOnceItIsEnforced) {
+  options_.escalation = {.enabled = true, .after_attempts = 3, .after = 1h};
+  const auto code = [this](const std::shared_ptr<PendingCheck>& pending) {
+    const std::string reply = verdict(pending).reply;
+    pending->note_refusal();
+    EXPECT_TRUE(sim_.run_for(31min));
+    return reply.substr(0, 10);
+  };
+  options_.mode = UnknownIpMode::observe;
+  check().set_options(options_);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(code(start("192.0.2.5")), "450 4.7.25");
+  EXPECT_EQ(code(start("192.0.2.5")), "550 5.7.25") << "who would read it is foretold";
+  options_.mode = UnknownIpMode::enforce;
+  check().set_options(options_);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(code(start("192.0.2.5")), "450 4.7.25");
+  EXPECT_EQ(code(start("192.0.2.5")), "550 5.7.25");
+  EXPECT_EQ(code(check().start_hop(*IpAddress::parse("192.0.2.5"), KnownHostsDecide::record)),
+            "550 5.7.25")
+      << "only told: as it was observed before";
 }
 
 TEST_F(UnknownIpTest, AnswersEarlyOnlyWhatIsEnforced) {

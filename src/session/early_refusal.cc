@@ -48,6 +48,7 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
       .rule = other ? std::string_view(other->name) : std::string_view(),
       .step = step,
       .via = via_};
+  if (!other) check_->note_refusal();
   record_refusal({}, verdict, override, ledger::Effect::refused);
   metrics_.count_refusal(client_.address, decision.cause, world_.clock.now());
   log_refused(ports_.log, decision);

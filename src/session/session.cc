@@ -301,6 +301,7 @@ bool Session::refused_by_address(const Machine::CheckRcpt& check,
     decision.rule = other->name;
     decision.case_id = other->case_id;
   }
+  if (!other) check_->note_refusal();
   record_refusal(check.recipient->address, verdict, other ? &*other : nullptr,
                  verdict.enforced ? ledger::Effect::refused : ledger::Effect::would_refuse);
   if (!verdict.enforced) {

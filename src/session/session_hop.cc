@@ -111,6 +111,9 @@ std::optional<smtp::Reply> Session::refusal_of_hop() {
   // One reply is for all recipients: whoever may have the message keeps it from being refused.
   const bool refused =
       hop.verdict->enforced && refusals.size() == message_->recipient_addresses.size();
+  if ((refused || !hop.verdict->enforced) &&
+      std::ranges::any_of(refusals, [](const HopRefusal& refusal) { return !refusal.rule; }))
+    hop.check->note_refusal();
   for (const HopRefusal& refusal : refusals) {
     const RecipientDecision decision{
         .client = hop.walk.hop(),
