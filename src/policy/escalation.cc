@@ -74,6 +74,7 @@ std::uint64_t evidence_of(UnknownIpState state, const auth::Iprev& iprev) {
     std::vector<IpAddress> addresses = name.addresses;
     std::ranges::sort(addresses);
     for (const IpAddress& address : addresses) text += ' ' + address.text();
+    text += ' ' + std::to_string(name.addresses_left_out);
   }
   return std::hash<std::string>{}(text);
 }

@@ -83,7 +83,8 @@ struct Common {
 
   io::Clock& clock;
   io::Entropy& entropy;
-  /// Which count: what is only observed foretells what would become permanent, and makes nothing so.
+  /// Which count: what is only observed foretells what would become permanent, and makes nothing
+  /// so.
   Escalation& escalation(const UnknownIpVerdict& verdict) {
     return verdict.enforced ? enforced_escalation : observed_escalation;
   }
@@ -148,13 +149,12 @@ class Pending final : public PendingCheck {
     if (verdict == nullptr || options_->overrides.empty()) return std::nullopt;
     // What is only observed has to foretell what enforce would do, which knows less at times.
     const AnswerAt known_at = verdict->enforced ? step : std::min(step, reach_.answer_at);
-    const Override* rule = options_->overrides.find(
-        {.client = verdict->iprev->address,
-         .confirmed_name = verdict->iprev->confirmed_name,
+    const Overrides::Found found = options_->overrides.find(
+        {.iprev = *verdict->iprev,
          .sender_domain = known_at >= AnswerAt::mail ? sender_domain : std::string_view(),
          .recipient_domain = known_at == AnswerAt::rcpt ? recipient_domain : std::string_view(),
          .now = common_->clock.wall_now()});
-    return rule == nullptr ? std::nullopt : std::optional(decision_by(*rule, *verdict));
+    return found.rule == nullptr ? std::nullopt : std::optional(decision_by(found, *verdict));
   }
 
   void note_refusal() override {
@@ -170,15 +170,15 @@ class Pending final : public PendingCheck {
     return reach_.binding && options_->mode == UnknownIpMode::enforce && !common_->breaker.open();
   }
 
-  [[nodiscard]] OverrideDecision decision_by(const Override& rule,
+  [[nodiscard]] OverrideDecision decision_by(const Overrides::Found& found,
                                              const UnknownIpVerdict& verdict) const {
     OverrideDecision decision;
-    decision.name = rule.name();
-    decision.action = rule.action;
+    decision.name = found.rule->name();
+    decision.action = found.rule->action;
     // A name that was confirmed before is no certain evidence either.
-    if ((verdict.state == UnknownIpState::temp_error || verdict.stale) &&
-        rule.action == Action::reply_550)
-      decision.action = Action::reply_451;
+    const bool is_uncertain =
+        verdict.state == UnknownIpState::temp_error || verdict.stale || found.is_uncertain;
+    if (is_uncertain && decision.action == Action::reply_550) decision.action = Action::reply_451;
     if (!is_reply(decision.action)) return decision;
     decision.case_id = make_case_id(common_->entropy);
     decision.reply = refusal_reply(verdict.state, *verdict.iprev, decision.action,
@@ -317,10 +317,15 @@ struct UnknownIpCheck::State {
   }
 
   static io::Task<> run(State& state, std::shared_ptr<Lookup> lookup) {
-    auth::Iprev iprev = co_await auth::check_iprev(state.resolver, state.clock, state.lookups,
-                                                   lookup->client, lookup->deadline);
+    // What an override may turn on is waited for, so that it does not depend on who answers first.
+    const auto awaited = [options = state.options](std::string_view name) {
+      return options->overrides.depend_on(name);
+    };
+    auth::Iprev iprev = co_await auth::check_iprev({state.resolver, state.clock, state.lookups},
+                                                   lookup->client, lookup->deadline, awaited);
     if (lookup->result) co_return;
-    state.common->breaker.lookup(iprev);
+    // What was known before tells nothing of how the resolver is now.
+    if (!iprev.cached) state.common->breaker.lookup(iprev);
     state.running.erase(lookup->client);
     state.metrics.latency.observe(iprev.took);
     state.finish(*lookup, std::make_shared<const auth::Iprev>(std::move(iprev)));
@@ -448,21 +453,6 @@ std::size_t UnknownIpCheck::under_way() const {
 
 const UnknownIpMetrics& UnknownIpCheck::metrics() const {
   return state_->metrics;
-}
-
-Result<> validate(const UnknownIpOptions& options) {
-  const auto wrong = [](std::string what) {
-    return operator_failure(Cause::other, std::move(what));
-  };
-  if (options.temp_error == Action::reply_550)
-    return wrong(
-        "actions.temperror may not be 550: a lookup without an answer is never a permanent "
-        "refusal; use accept, tag, 450 or 451");
-  if (options.deadline <= Duration::zero() || options.deadline > std::chrono::minutes(2))
-    return wrong("deadline must be more than 0 and at most 2m");
-  if (options.stale_max < Duration::zero() || options.stale_max > std::chrono::hours(7 * 24))
-    return wrong("stale_max must be at most 7d");
-  return {};
 }
 
 std::shared_ptr<const auth::Iprev> no_lookups() {

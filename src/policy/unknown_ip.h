@@ -9,7 +9,6 @@
 
 #include "auth/iprev.h"
 #include "base/ip.h"
-#include "base/result.h"
 #include "base/time.h"
 #include "dns/resolver.h"
 #include "io/world.h"
@@ -57,7 +56,8 @@ struct UnknownIpOptions {
   Action bad_name = Action::reply_450;
   Action no_forward = Action::reply_450;
   Action mismatch = Action::reply_450;
-  Action temp_error = Action::reply_451;  ///< never reply_550: see validate()
+  /// Never reply_550: a lookup without an answer is never a permanent refusal.
+  Action temp_error = Action::reply_451;
   Overrides overrides;
   BreakerOptions breaker;
   EscalationOptions escalation;
@@ -68,9 +68,6 @@ struct UnknownIpOptions {
   Duration undetermined_ttl = std::chrono::seconds(5);
   Duration positive_ttl_max = std::chrono::hours(24);
 };
-/// What is wrong with them, for the operator; cause `other`, permanent. A lookup without an answer
-/// is never a permanent refusal, so `temp_error` cannot be reply_550.
-Result<> validate(const UnknownIpOptions& options);
 
 /// Of a client that was not looked up.
 std::shared_ptr<const auth::Iprev> no_lookups();
@@ -133,8 +130,7 @@ class PendingCheck {
 /// escalation_clients_max clients whose refusals are counted, and as many whose observed ones are.
 class UnknownIpCheck {
  public:
-  /// A temp_error action of reply_550 becomes reply_451; the configuration refuses it by
-  /// validate().
+  /// A temp_error action of reply_550, which the configuration refuses, becomes reply_451.
   UnknownIpCheck(const io::World& world, dns::Resolver& resolver, UnknownIpOptions options);
   ~UnknownIpCheck();
   UnknownIpCheck(const UnknownIpCheck&) = delete;

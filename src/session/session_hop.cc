@@ -83,8 +83,8 @@ std::vector<Session::HopRefusal> Session::refusals_of_hop() {
   const Hop& hop = *message_->hop;
   std::vector<HopRefusal> refusals;
   for (const std::string& recipient : message_->recipient_addresses) {
-    auto other = hop.check->override_for(policy::AnswerAt::rcpt, domain_of(sender_),
-                                         domain_of(recipient));
+    auto other =
+        hop.check->override_for(policy::AnswerAt::rcpt, domain_of(sender_), domain_of(recipient));
     const auto reply = smtp::Reply::parse_line(other ? other->reply : hop.verdict->reply);
     if (reply) {
       refusals.push_back({recipient, *reply, std::move(other)});
