@@ -450,13 +450,24 @@ TEST(Configuration, ShippedFileSetsEveryKey) {
 }
 
 TEST(Configuration, AnOverrideThatChangesNothingIsAWarning) {
-  const auto useless = read(
+  const std::string spared =
       "[relay]\ndomains = [\"a.example\"]\n[[unknown_ip.override]]\nptr_domain = \"b.example\"\n"
-      "action = \"accept\"\n");
+      "action = \"accept\"\n";
+  const auto useless = read(spared);
   ASSERT_EQ(useless.diagnostics.size(), 1U);
   EXPECT_THAT(
       useless.diagnostics[0].text(),
       testing::StartsWith("p.toml:4:14: warning: [unknown_ip.override] ptr_domain: changes"));
+
+  for (const char* refuses : {"network = \"192.0.2.0/24\"", "ptr_domain = \".c.example\""})
+    EXPECT_TRUE(
+        read(spared + "[[unknown_ip.override]]\naction = \"550\"\n" + refuses).diagnostics.empty())
+        << "it may spare a client from the other one";
+  EXPECT_EQ(
+      read(spared + "[[unknown_ip.override]]\naction = \"550\"\nsender_domain = \"c.example\"")
+          .diagnostics.size(),
+      1U)
+      << "which refuses no confirmed client";
 }
 
 TEST(Configuration, AnOverrideThatIsAnsweredTooEarlyIsAWarning) {

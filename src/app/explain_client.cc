@@ -40,8 +40,8 @@ io::Task<> check(policy::UnknownIpCheck& check, dns::Resolver& resolver, Checked
   const auto pending = check.start(client.told.client);
   const policy::UnknownIpVerdict& verdict = *co_await pending->verdict();
   take_verdict(verdict, client);
-  if (auto other = check.override_for(verdict, domain_of(client.told.sender),
-                                      domain_of(client.told.recipient))) {
+  if (auto other = pending->override_for(client.answer_at, domain_of(client.told.sender),
+                                         domain_of(client.told.recipient))) {
     client.override_name = std::move(other->name);
     client.told.action = other->action;
     client.told.reply = std::move(other->reply);

@@ -20,9 +20,11 @@ std::string_view secure_text(bool secure) {
   return secure ? ", DNSSEC" : "";
 }
 
-std::string joined(const std::vector<IpAddress>& addresses) {
+std::string shown_addresses(const auth::IprevName& name) {
   std::string text;
-  for (const IpAddress& address : addresses) text += (text.empty() ? "" : ", ") + address.text();
+  for (const IpAddress& address : name.addresses)
+    text += (text.empty() ? "" : ", ") + address.text();
+  if (name.addresses_left_out > 0) text += fmt::format(" and {} more", name.addresses_left_out);
   return text;
 }
 
@@ -53,10 +55,9 @@ std::string name_line(const auth::IprevName& name, const IpAddress& client) {
   if (name.status != dns::Status::ok)
     return fmt::format("{}: {} (TTL {}{})", printable(name.name), dns::status_name(name.status),
                        name.ttl_seconds, secure_text(name.secure));
-  const bool leads_back = std::ranges::find(name.addresses, client) != name.addresses.end();
-  return fmt::format("{}: {} (TTL {}{}){}", printable(name.name), joined(name.addresses),
+  return fmt::format("{}: {} (TTL {}{}){}", printable(name.name), shown_addresses(name),
                      name.ttl_seconds, secure_text(name.secure),
-                     leads_back ? ": leads back" : ": does not lead back");
+                     auth::confirms(name, client) ? ": leads back" : ": does not lead back");
 }
 
 lab::ReportFacts report_facts(const Explanation& explanation, const upstream::Profile& profile) {

@@ -32,6 +32,22 @@ void warn_of_unknown(Section& section, policy::AnswerAt answer_at) {
   warn("recipient_domain", "recipient", AnswerAt::rcpt);
 }
 
+/// A client with a confirmed name is accepted anyway, unless another override refuses it.
+void warn_of_needless(std::vector<Section>& sections, const std::vector<Override>& rules) {
+  const auto refuses_confirmed = [](const Override& rule) {
+    return policy::is_reply(rule.action) && (rule.network || !rule.ptr_domain.empty());
+  };
+  if (std::ranges::any_of(rules, refuses_confirmed)) return;
+  for (std::size_t i = 0; i < rules.size(); ++i)
+    if (!rules[i].ptr_domain.empty() && rules[i].action == Action::accept)
+      sections[i].problem(
+          "ptr_domain",
+          {"changes nothing: a client with a confirmed name is accepted anyway, since no override "
+           "refuses one",
+           "remove the override, or give the network of clients without a name"},
+          settings::Weight::warning);
+}
+
 Override read_override(Section section, policy::AnswerAt answer_at) {
   Override rule;
   IpNetwork network;
@@ -58,11 +74,6 @@ Override read_override(Section section, policy::AnswerAt answer_at) {
       !section.has("recipient_domain"))
     section.problem("", {"has no condition, so that it would hold for everybody",
                          "add network, ptr_domain, sender_domain or recipient_domain"});
-  if (section.has("ptr_domain") && !policy::is_reply(rule.action))
-    section.problem("ptr_domain",
-                    {"changes nothing: a client with a confirmed name is accepted anyway",
-                     "remove the override, or give the network of clients without a name"},
-                    settings::Weight::warning);
   warn_of_unknown(section, answer_at);
   return rule;
 }
@@ -111,9 +122,10 @@ settings::Parsed<WallTime> parse_last_day(std::string_view text) {
 
 policy::Overrides read_overrides(Section& unknown_ip, policy::AnswerAt answer_at) {
   std::vector<Override> rules;
-  const std::vector<Section> sections = unknown_ip.sections("override", overrides_max);
+  std::vector<Section> sections = unknown_ip.sections("override", overrides_max);
   rules.reserve(sections.size());
   for (const Section& section : sections) rules.push_back(read_override(section, answer_at));
+  warn_of_needless(sections, rules);
   // Without one its keys are known all the same.
   if (sections.empty()) read_override(unknown_ip.absent("override"), answer_at);
   return policy::Overrides(std::move(rules));

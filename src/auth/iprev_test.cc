@@ -27,6 +27,23 @@ class Validating final : public dns::Resolver {
   std::vector<std::string> insecure_;
 };
 
+/// Says of every answer of another resolver whether it was in its cache.
+class Remembering final : public dns::Resolver {
+ public:
+  Remembering(dns::Resolver& behind, std::vector<std::string> forgotten)
+      : behind_(behind), forgotten_(std::move(forgotten)) {}
+  io::Task<dns::Answer> lookup(std::string name, dns::Type type, io::Deadline deadline) override {
+    const bool forgotten = std::ranges::find(forgotten_, name) != forgotten_.end();
+    dns::Answer answer = co_await behind_.lookup(std::move(name), type, deadline);
+    answer.cached = !forgotten && answer.status != dns::Status::timed_out;
+    co_return answer;
+  }
+
+ private:
+  dns::Resolver& behind_;
+  std::vector<std::string> forgotten_;
+};
+
 /// Each name answers after its own time: the number that its first label ends in, in seconds.
 class Staggered final : public dns::Resolver {
  public:
@@ -50,11 +67,11 @@ class IprevTest : public testing::Test {
     fake_ =
         std::make_unique<dns::ZoneResolver>(host_.world().clock, dns::Zone::parse(zone).value());
   }
-  static io::Task<> check_into(dns::Resolver* resolver, io::Clock* clock, io::TaskGroup* lookups,
-                               IpAddress client, Iprev* iprev, SteadyTime* ended) {
-    *iprev = co_await check_iprev(*resolver, *clock, *lookups, client, clock->in(8s));
-    *ended = clock->now();
-    co_await lookups->join();
+  static io::Task<> check_into(IprevTools tools, IpAddress client, IprevAwaited awaited,
+                               Iprev* iprev, SteadyTime* ended) {
+    *iprev = co_await check_iprev(tools, client, tools.clock.in(8s), std::move(awaited));
+    *ended = tools.clock.now();
+    co_await tools.lookups.join();
   }
   Iprev check(dns::Resolver& resolver, std::string_view client, std::size_t lookups_max = 100) {
     Iprev iprev;
@@ -62,8 +79,9 @@ class IprevTest : public testing::Test {
     SteadyTime ended;
     const io::World world = host_.world();
     io::TaskGroup lookups(world.executor, world.clock, lookups_max);
-    EXPECT_TRUE(sim_.run_task(host_, check_into(&resolver, &world.clock, &lookups,
-                                                IpAddress::parse(client).value(), &iprev, &ended)));
+    EXPECT_TRUE(sim_.run_task(
+        host_, check_into({resolver, world.clock, lookups}, IpAddress::parse(client).value(),
+                          awaited_, &iprev, &ended)));
     took_ = ended - started;
     return iprev;
   }
@@ -72,6 +90,7 @@ class IprevTest : public testing::Test {
   io::SimWorld sim_{1};
   io::SimHost& host_;
   std::unique_ptr<dns::ZoneResolver> fake_;
+  IprevAwaited awaited_;
   Duration took_{};
 };
 
@@ -106,6 +125,56 @@ TEST_F(IprevTest, LooksNamesUpInParallel) {
   EXPECT_EQ(iprev.took, 2s);
   EXPECT_EQ(iprev.confirmed_name, "b2.example");
   EXPECT_EQ(iprev.names[2].status, dns::Status::timed_out) << "not waited for";
+}
+
+TEST_F(IprevTest, WaitsForTheNamesThatMatter) {
+  use("[192.0.2.7] PTR a1.example\n[192.0.2.7] PTR b2.example\n[192.0.2.7] PTR c3.example\n"
+      "a1.example A 192.0.2.7\nb2.example A 192.0.2.7\nc3.example A 192.0.2.7\n");
+  Staggered staggered(*fake_, host_.world().clock);
+  awaited_ = [](std::string_view name) { return name == "b2.example"; };
+  const Iprev iprev = check(staggered, "192.0.2.7");
+  EXPECT_EQ(took_, 2s);
+  EXPECT_EQ(iprev.confirmed_name, "a1.example") << "the first";
+  EXPECT_TRUE(confirms(iprev.names[1], iprev.address));
+  EXPECT_FALSE(confirms(iprev.names[2], iprev.address)) << "not waited for";
+  EXPECT_FALSE(iprev.incomplete);
+
+  use("[192.0.2.7] PTR a1.example\n[192.0.2.7] PTR b2.example\na1.example A 192.0.2.7\n"
+      "b2.example TIMEOUT\n");
+  const Iprev silent = check("192.0.2.7");
+  EXPECT_EQ(silent.result, IprevResult::pass);
+  EXPECT_TRUE(silent.incomplete);
+  EXPECT_EQ(took_, 8s) << "the deadline";
+}
+
+TEST_F(IprevTest, KeepsAFewAddressesAndTheClientsOwn) {
+  std::string zone = "[192.0.2.200] PTR many.example\n[198.51.100.1] PTR many.example\n";
+  for (int i = 1; i <= 200; ++i) zone += fmt::format("many.example A 192.0.2.{}\n", i);
+  use(zone);
+  const Iprev pass = check("192.0.2.200");
+  EXPECT_EQ(pass.result, IprevResult::pass);
+  const IprevName& many = pass.names.at(0);
+  EXPECT_EQ(many.addresses.size(), iprev_addresses_max);
+  EXPECT_LE(many.addresses.capacity(), iprev_addresses_max);
+  EXPECT_EQ(many.addresses_left_out, 200 - iprev_addresses_max);
+  EXPECT_EQ(many.addresses.front().text(), "192.0.2.1");
+  EXPECT_EQ(many.addresses.back().text(), "192.0.2.200");
+  EXPECT_TRUE(std::ranges::is_sorted(many.addresses));
+  EXPECT_EQ(check("198.51.100.1").names.at(0).addresses.back().text(), "192.0.2.32");
+}
+
+TEST_F(IprevTest, IsCachedWhenNoServerWasAsked) {
+  use("[192.0.2.7] PTR a.example\n[192.0.2.7] PTR b.example\na.example A 192.0.2.7\n"
+      "b.example TIMEOUT\n[192.0.2.8] PTR b.example\n[192.0.2.9] PTR a.example\n");
+  Remembering all(*fake_, {});
+  EXPECT_TRUE(check(all, "192.0.2.7").cached) << "a pass does not stand on who is silent";
+  EXPECT_TRUE(check(all, "192.0.2.9").cached);
+  EXPECT_TRUE(check(all, "192.0.2.1").cached) << "no names";
+  EXPECT_FALSE(check(all, "192.0.2.8").cached) << "silence is news";
+  Remembering forgets_name(*fake_, {"a.example"});
+  EXPECT_FALSE(check(forgets_name, "192.0.2.7").cached);
+  Remembering forgets_ptr(*fake_, {"9.2.0.192.in-addr.arpa"});
+  EXPECT_FALSE(check(forgets_ptr, "192.0.2.9").cached);
 }
 
 TEST_F(IprevTest, PassWinsOverSilence) {

@@ -43,6 +43,7 @@ struct Mx {
 struct Answer {
   Status status = Status::timed_out;
   bool secure = false;  ///< DNSSEC validated
+  bool cached = false;  ///< it was in our own cache: no server was asked for it now
   std::uint32_t ttl_seconds =
       0;  ///< smallest met along the CNAME chain; negative: by RFC 2308; 0 when undetermined
   std::string

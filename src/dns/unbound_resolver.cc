@@ -51,6 +51,7 @@ struct UnboundResolver::Query {
   UnboundResolver& owner;
   std::string name;
   Type type;
+  bool starting = false;  ///< libunbound is being asked
   bool finished = false;
   Answer answer;
   io::Notify ended;
@@ -178,8 +179,10 @@ std::shared_ptr<UnboundResolver::Query> UnboundResolver::query_for(const std::st
   queries_.emplace(key, query);
   // A cached answer calls back inside this call: on_answer only stores it.
   const std::string asked = name + ".";
+  query->starting = true;
   const int error = ub_resolve_event(context_, asked.c_str(), static_cast<int>(type), class_in,
                                      query.get(), &UnboundResolver::on_answer, nullptr);
+  query->starting = false;
   if (error != 0) finish(*query, undetermined(Status::serv_fail, name));
   return query;
 }
@@ -203,6 +206,7 @@ void UnboundResolver::on_answer(void* argument, int code, void* packet, int pack
 
 void UnboundResolver::finish(Query& query, Answer answer) {
   query.answer = std::move(answer);
+  query.answer.cached = query.starting;
   query.finished = true;
   query.ended.wake_all();
   // Last: it may be the query's end.

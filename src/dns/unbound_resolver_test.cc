@@ -143,9 +143,9 @@ TEST_F(UnboundResolverTest, ReadsRecordsAndTtls) {
 }
 
 TEST_F(UnboundResolverTest, AsksOnceWhatItKnows) {
-  ask("mail.example.com", Type::a);
+  EXPECT_FALSE(ask("mail.example.com", Type::a).cached);
   const auto questions = server_->udp_questions();
-  ask("mail.example.com", Type::a);
+  EXPECT_TRUE(ask("mail.example.com", Type::a).cached);
   ask("gone.example.com", Type::a);
   const auto after_negative = server_->udp_questions();
   ask("gone.example.com", Type::a);

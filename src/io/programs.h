@@ -26,6 +26,8 @@ class Programs {
   /// in its process group: Cause::timed_out. Other errors, Blame::operator_: it cannot be started,
   /// or a signal ended it. When the task ends earlier, with the shard, it is killed too.
   virtual Task<Result<int>> run(Call call, Deadline deadline) = 0;
+  /// Kills what runs, and later calls at once. At shutdown, before those who called are joined.
+  virtual void stop() {}
 };
 
 }  // namespace postern::io

@@ -52,6 +52,16 @@ TEST_F(RealProgramsTest, NoShellReadsTheWords) {
   EXPECT_EQ(written(), "$(touch /x); `y` *");
 }
 
+TEST_F(RealProgramsTest, StopKillsWhatRuns) {
+  const SteadyTime begun = bed_.world().clock.now();
+  bed_.world().clock.call_at(begun + 50ms, [this] { programs_.stop(); });
+  const Result<int> result = shell("sleep 60");
+  ASSERT_FALSE(result.has_value());
+  EXPECT_NE(result.error().what.find("signal 9"), std::string::npos) << result.error().what;
+  EXPECT_FALSE(shell("exit 0").has_value()) << "and what comes later";
+  EXPECT_LT(bed_.world().clock.now() - begun, 30s);
+}
+
 TEST_F(RealProgramsTest, GivesItNothingButWhatIsTold) {
   EXPECT_EQ(shell("{ echo $FACT; pwd; ls /proc/self/fd | wc -l; echo $HOME; } > \"$OUT\""), 0);
   // 0, 1 and 2, and the directory that ls reads.

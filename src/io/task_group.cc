@@ -61,8 +61,14 @@ Task<> TaskGroup::run(Ended ended, std::string_view name, Task<> task) {
 }
 
 Task<> TaskGroup::join() {
+  co_await join_until(Deadline::never());
+}
+
+Task<bool> TaskGroup::join_until(Deadline deadline) {
   joining_ = true;
-  while (size_ != 0) co_await ended_.wait(Deadline::never());
+  while (size_ != 0 && co_await ended_.wait(deadline)) {
+  }
+  co_return size_ == 0;
 }
 
 }  // namespace postern::io

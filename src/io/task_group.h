@@ -25,6 +25,9 @@ class TaskGroup {
   bool spawn(std::string_view name, Task<> task);
   /// Refuses new tasks and resumes when all have ended.
   Task<> join();
+  /// As join(), to the deadline at the longest. False: some have not ended, and join() is still
+  /// due.
+  Task<bool> join_until(Deadline deadline);
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool full() const { return size_ >= tasks_max_; }

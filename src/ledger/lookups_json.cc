@@ -27,11 +27,11 @@ object name_json(const auth::IprevName& name) {
   object out{{"name", name.name}, {"usable", name.usable}};
   if (!name.usable) return out;
   array addresses;
-  for (const IpAddress& address : name.addresses)
-    if (addresses.size() < addresses_kept) addresses.emplace_back(address.text());
+  for (const IpAddress& address : name.addresses) addresses.emplace_back(address.text());
   out["status"] = dns::status_name(name.status);
   out["addresses"] = std::move(addresses);
-  if (name.addresses.size() > addresses_kept) out["addresses_count"] = name.addresses.size();
+  if (name.addresses_left_out > 0)
+    out["addresses_count"] = name.addresses.size() + name.addresses_left_out;
   out["ttl"] = name.ttl_seconds;
   out["secure"] = name.secure;
   return out;
@@ -80,10 +80,12 @@ auth::IprevName read_name(const object& from) {
   const value* addresses = from.if_contains("addresses");
   if (addresses == nullptr || !addresses->is_array()) return name;
   for (const value& entry : addresses->get_array()) {
-    if (!entry.is_string() || name.addresses.size() == addresses_kept) continue;
+    if (!entry.is_string() || name.addresses.size() == auth::iprev_addresses_max) continue;
     if (const auto address = IpAddress::parse(std::string_view(entry.get_string())))
       name.addresses.push_back(*address);
   }
+  const std::size_t count = number_in(from, "addresses_count", lookups_bytes_max);
+  if (count > name.addresses.size()) name.addresses_left_out = count - name.addresses.size();
   return name;
 }
 

@@ -14,12 +14,9 @@ namespace postern::ledger {
 ///    "names":[{"name":"mail.example.com","usable":true,"status":"NOERROR",
 ///              "addresses":["192.0.2.9"],"ttl":300,"secure":false}],
 ///    "confirmed_name":"","secure":false,"ttl":300,"took_ms":12}
-/// Of a name that is not usable, what was not looked up is left out. At most
-/// `addresses_kept` of a name's addresses are told; "addresses_count" says how many there were when
-/// there were more.
+/// Of a name that is not usable, what was not looked up is left out. "addresses_count" says how
+/// many addresses a name has when not all of them are told.
 boost::json::object lookups_json(const auth::Iprev& iprev);
-
-inline constexpr std::size_t addresses_kept = 32;
 
 /// Reads the text of it back. `client`: the address that was looked up. nullopt: it is not of this
 /// form, or larger than `lookups_bytes_max`. What stands in it and can not have been written is

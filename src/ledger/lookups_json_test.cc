@@ -56,13 +56,20 @@ TEST(LookupsJson, IsReadAsItWasWritten) {
   }
 }
 
-TEST(LookupsJson, AddressesAreBounded) {
+TEST(LookupsJson, ItSaysHowManyAddressesThereWere) {
   auth::Iprev iprev = mismatched();
-  iprev.names[1].addresses.assign(addresses_kept + 5, *IpAddress::parse("192.0.2.9"));
-  const auto read = read_lookups(written(iprev), client);
+  iprev.names[1].addresses_left_out = 35;
+  const std::string text = written(iprev);
+  EXPECT_NE(text.find(R"("addresses_count":37)"), std::string::npos);
+  const auto read = read_lookups(text, client);
   ASSERT_TRUE(read.has_value());
-  EXPECT_EQ(read->names[1].addresses.size(), addresses_kept);
-  EXPECT_NE(written(iprev).find(R"("addresses_count":37)"), std::string::npos);
+  EXPECT_EQ(read->names[1].addresses_left_out, 35U);
+  EXPECT_EQ(written(*read), text);
+
+  iprev.names[1].addresses.assign(auth::iprev_addresses_max + 5, *IpAddress::parse("192.0.2.9"));
+  const auto bounded = read_lookups(written(iprev), client);
+  ASSERT_TRUE(bounded.has_value());
+  EXPECT_EQ(bounded->names[1].addresses.size(), auth::iprev_addresses_max);
 }
 
 TEST(LookupsJson, DamageIsNotBelieved) {

@@ -73,7 +73,7 @@ bool BreakerReading::healed() const {
 
 Breaker::Change Breaker::transaction(SteadyTime now, const IpAddress& client, Vantage vantage) {
   if (!options_.enabled) return std::nullopt;
-  clients_.add(now, client, vantage, connections_span());
+  clients_.add(now, client, vantage, span_of(BreakerSignal::one_client));
   return tick(now);
 }
 
@@ -103,8 +103,7 @@ void Breaker::count_answer(SteadyTime now, const IpAddress& client, LookupFound 
     counts = counts || state_ != BreakerState::closed;
     answered_.add(zone);
   }
-  if (counts)
-    temperror_.add(now, owner_of(client), bad, networks_span(options_.temperror_networks_min));
+  if (counts) temperror_.add(now, owner_of(client), bad, span_of(BreakerSignal::temperror));
 }
 
 /// The same of confirmed names: a wave of clients that never had one is not our fault.
@@ -121,20 +120,19 @@ void Breaker::count_confirmation(SteadyTime now, const IpAddress& client, Lookup
     confirmed_.add(host_of(client));
   }
   if (!counts) return;
-  refused_.add(now, owner_of(client), bad, networks_span(options_.refused_networks_min));
+  refused_.add(now, owner_of(client), bad, span_of(BreakerSignal::refused));
   if (!first && state_ == BreakerState::closed)
     refused_average_ += ((bad ? 100.0 : 0.0) - refused_average_) / average_samples;
 }
 
 // --- what they come to
 
-Span Breaker::networks_span(std::uint64_t bad_min) const {
-  return {.window = options_.window, .reach = reach, .count_min = 2 * bad_min};
-}
-
-Span Breaker::connections_span() const {
-  return {
-      .window = options_.window, .reach = reach, .count_min = options_.one_client_connections_min};
+/// Old samples stay while there are no more than those of which bad_min are the percentage that
+/// opens: with fewer it could never open where samples are slow to come.
+Span Breaker::span_of(BreakerSignal signal) const {
+  const BreakerReading now = reading(signal);
+  const std::uint64_t percent = std::max<std::uint64_t>(now.opens_at, 1);
+  return {.window = options_.window, .reach = reach, .count_min = now.bad_min * hundred / percent};
 }
 
 BreakerReading Breaker::reading(BreakerSignal signal) const {
@@ -175,9 +173,9 @@ BreakerReading Breaker::reading(BreakerSignal signal) const {
 }
 
 void Breaker::trim(SteadyTime now) {
-  temperror_.trim(now, networks_span(options_.temperror_networks_min));
-  refused_.trim(now, networks_span(options_.refused_networks_min));
-  clients_.trim(now, connections_span());
+  temperror_.trim(now, span_of(BreakerSignal::temperror));
+  refused_.trim(now, span_of(BreakerSignal::refused));
+  clients_.trim(now, span_of(BreakerSignal::one_client));
 }
 
 void Breaker::forget_samples() {

@@ -127,8 +127,7 @@ class Breaker {
 
  private:
   [[nodiscard]] BreakerReading reading(BreakerSignal signal) const;
-  [[nodiscard]] Span networks_span(std::uint64_t bad_min) const;
-  [[nodiscard]] Span connections_span() const;
+  [[nodiscard]] Span span_of(BreakerSignal signal) const;
   void count_answer(SteadyTime now, const IpAddress& client, LookupFound found);
   void count_confirmation(SteadyTime now, const IpAddress& client, LookupFound found);
   void trim(SteadyTime now);

@@ -136,6 +136,18 @@ TEST(Breaker, OpensWhenTheResolverGivesNoAnswers) {
   });
 }
 
+TEST(Breaker, OpensAtAPercentageBelowHalfHoweverSlowly) {
+  BreakerOptions options;
+  options.temperror_percent = 20;
+  Play play(options);
+  play.lookups(0, 40, confirmed);
+  play.pass(5h);
+  // A fifth of forty, five minutes apart.
+  for (int i = 0; i < 40; ++i, play.pass(5min))
+    play.lookup(client(i, 0, 2), i % 5 == 0 ? no_reverse_answer : confirmed);
+  EXPECT_EQ(play.opened_at.size(), 1U);
+}
+
 TEST(Breaker, CannotBeOpenedByThoseWhomItWouldLetIn) {
   run({
       {"a botnet whose reverse zones never worked",
@@ -208,6 +220,14 @@ TEST(Breaker, OpensWhenAllClientsLookLikeOne) {
          }
        },
        true, BreakerSignal::one_client},
+      {"nearly all, in three hours",
+       [](Play& p) {
+         for (int i = 0; i < 12; ++i, p.pass(15min)) {
+           p.transactions(1, "203.0.113.9", Vantage::outside);
+           p.transactions(10, "172.17.0.1", Vantage::inside);
+         }
+       },
+       true, BreakerSignal::one_client},
       {"two that share the load",
        [](Play& p) {
          for (int i = 0; i < 500; ++i) {
@@ -250,6 +270,11 @@ TEST(Breaker, OpensWhenTheResolverLies) {
        false},
       {"nobody ever had a name", [](Play& p) { p.lookups(0, 40, unconfirmed); }, true,
        BreakerSignal::refused},
+      {"nobody ever had a name, on a small server",
+       [](Play& p) {
+         for (int i = 0; i < 40; ++i, p.pass(5min)) p.lookup(client(i), unconfirmed);
+       },
+       true, BreakerSignal::refused},
   });
 }
 

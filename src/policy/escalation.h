@@ -23,8 +23,9 @@ struct EscalationOptions {
 
 /// Which refusals become permanent. A server that is answered 450 tries for days before its user
 /// hears of it; when the DNS has said the same of it again and again for hours, 550 lets the user
-/// hear now. Only what the DNS has said for certain counts, and only while it does not change: a
-/// lookup without an answer counts for nothing, a pass or other evidence begins anew.
+/// hear now. Only refusals that were answered count, so that nobody's first one is permanent, and
+/// of them only what the DNS has said for certain, while it does not change: a lookup without an
+/// answer counts for nothing, a pass or other evidence begins anew.
 ///
 /// Pure but for the time it is told. In memory: a restart begins anew. Bounded: clients_max
 /// clients, the one that was not seen for the longest time goes.
@@ -40,18 +41,22 @@ class Escalation {
     std::uint64_t evidence = 0;
   };
 
-  /// The client was found in `state`, by these lookups, and is about to be answered. True: what it
-  /// is answered may be permanent. Counts also while it is not enabled, so that enabling it does
-  /// not begin from nothing.
-  bool note(const IpAddress& client, UnknownIpState state, const auth::Iprev& iprev, SteadyTime now,
-            const EscalationOptions& options);
+  /// The client was found in `state`, by these lookups. Whether a refusal now may be permanent, as
+  /// one more attempt.
+  [[nodiscard]] bool is_due(const IpAddress& client, UnknownIpState state, const auth::Iprev& iprev,
+                            SteadyTime now, const EscalationOptions& options) const;
+  /// It was refused for that, or it was a pass. Counts also while escalation is not enabled, so
+  /// that enabling it does not begin from nothing.
+  void note(const IpAddress& client, UnknownIpState state, const auth::Iprev& iprev,
+            SteadyTime now);
   /// nullptr: nothing that counts.
   [[nodiscard]] const Seen* find(const IpAddress& client) const;
   [[nodiscard]] std::size_t size() const { return clients_.size(); }
 
   /// Attempts closer together than this are one: a storm of retries, or a queue run with many
-  /// messages, says nothing new. Not below the longest time that a refusal is cached, so that each
-  /// attempt that counts stands on a lookup of its own.
+  /// messages, says nothing new. Not below the longest time that we keep a refusal ourselves, so
+  /// that each attempt that counts stands on a question of its own. A resolver's cache may answer
+  /// it for as long as the records' TTL: so long their owner has said that they stay.
   static constexpr Duration attempts_apart = std::chrono::minutes(5);
   /// After so long without an attempt it begins anew: longer than any server waits between two.
   static constexpr Duration forgotten_after = std::chrono::hours(24);

@@ -24,6 +24,14 @@ auth::Iprev evidence(char letter) {
   return iprev;
 }
 
+/// A refusal: whether it was permanent.
+bool attempt(Escalation& escalation, const IpAddress& client, UnknownIpState state,
+             const auth::Iprev& iprev, SteadyTime now, const EscalationOptions& options) {
+  const bool permanent = escalation.is_due(client, state, iprev, now, options);
+  escalation.note(client, state, iprev, now);
+  return permanent;
+}
+
 struct Attempt {
   Duration at;
   UnknownIpState state;
@@ -103,12 +111,11 @@ TEST(Escalation, WaitsUntilTheDnsHasSaidItLongAndOften) {
     const SteadyTime start{100h};
     bool permanent = false;
     for (std::size_t i = 0; i < c.attempts.size(); ++i) {
-      const Attempt& attempt = c.attempts[i];
-      const auth::Iprev iprev =
-          attempt.state == mismatch ? evidence(attempt.evidence) : auth::Iprev{};
-      permanent = escalation.note(*IpAddress::parse("192.0.2.7"), attempt.state, iprev,
-                                  start + attempt.at, c.options);
-      if (i + 1 < c.attempts.size()) EXPECT_FALSE(permanent && attempt.state == temp_error);
+      const Attempt& made = c.attempts[i];
+      const auth::Iprev iprev = made.state == mismatch ? evidence(made.evidence) : auth::Iprev{};
+      permanent = attempt(escalation, *IpAddress::parse("192.0.2.7"), made.state, iprev,
+                          start + made.at, c.options);
+      if (i + 1 < c.attempts.size()) EXPECT_FALSE(permanent && made.state == temp_error);
     }
     EXPECT_EQ(permanent, c.permanent) << c.reason;
   }
@@ -118,11 +125,11 @@ TEST(Escalation, EachAddressByItself) {
   Escalation escalation(10);
   bool permanent = false;
   for (int hour = 0; hour < 9; ++hour)
-    permanent = escalation.note(*IpAddress::parse(hour % 3 == 0 ? "192.0.2.7" : "192.0.2.8"),
-                                no_ptr, {}, SteadyTime(hour * 1h), enabled);
+    permanent = attempt(escalation, *IpAddress::parse(hour % 3 == 0 ? "192.0.2.7" : "192.0.2.8"),
+                        no_ptr, {}, SteadyTime(hour * 1h), enabled);
   EXPECT_TRUE(permanent) << "192.0.2.8, six times";
   EXPECT_FALSE(
-      escalation.note(*IpAddress::parse("192.0.2.7"), no_ptr, {}, SteadyTime(6h + 1min), enabled))
+      escalation.is_due(*IpAddress::parse("192.0.2.7"), no_ptr, {}, SteadyTime(6h + 1min), enabled))
       << "three times";
 }
 
@@ -131,10 +138,10 @@ TEST(Escalation, ForgetsWhoWasNotSeenForLongest) {
   const IpAddress a = *IpAddress::parse("192.0.2.1");
   const IpAddress b = *IpAddress::parse("192.0.2.2");
   const IpAddress c = *IpAddress::parse("192.0.2.3");
-  escalation.note(a, no_ptr, {}, SteadyTime(0h), enabled);
-  escalation.note(b, no_ptr, {}, SteadyTime(1h), enabled);
-  escalation.note(a, no_ptr, {}, SteadyTime(2h), enabled);
-  escalation.note(c, no_ptr, {}, SteadyTime(3h), enabled);
+  escalation.note(a, no_ptr, {}, SteadyTime(0h));
+  escalation.note(b, no_ptr, {}, SteadyTime(1h));
+  escalation.note(a, no_ptr, {}, SteadyTime(2h));
+  escalation.note(c, no_ptr, {}, SteadyTime(3h));
   EXPECT_EQ(escalation.size(), 2U);
   EXPECT_EQ(escalation.find(b), nullptr);
   ASSERT_NE(escalation.find(a), nullptr);

@@ -16,12 +16,30 @@ bool holds(const std::string& domain, std::string_view name) {
   return domain.empty() || in_domain(name, domain);
 }
 
-bool matches(const Override& rule, const OverrideFacts& facts) {
-  if (rule.expires && facts.now >= *rule.expires) return false;
-  if (rule.network && !rule.network->contains(facts.client)) return false;
-  return holds(rule.ptr_domain, facts.confirmed_name) &&
-         holds(rule.sender_domain, facts.sender_domain) &&
-         holds(rule.recipient_domain, facts.recipient_domain);
+enum class Match : std::uint8_t { no, unknown, yes };
+
+/// Whether the client has a name in this domain.
+Match match_name(const std::string& domain, const auth::Iprev& iprev) {
+  if (domain.empty()) return Match::yes;
+  Match match = Match::no;
+  for (const auth::IprevName& name : iprev.names) {
+    if (!name.usable || !in_domain(name.name, domain)) continue;
+    if (auth::confirms(name, iprev.address)) return Match::yes;
+    if (!dns::is_determined(name.status)) match = Match::unknown;
+  }
+  return match;
+}
+
+Match match(const Override& rule, const OverrideFacts& facts) {
+  if (rule.expires && facts.now >= *rule.expires) return Match::no;
+  if (rule.network && !rule.network->contains(facts.iprev.address)) return Match::no;
+  const bool names_client = rule.network || !rule.ptr_domain.empty();
+  if (facts.iprev.result == auth::IprevResult::pass && is_reply(rule.action) && !names_client)
+    return Match::no;
+  if (!holds(rule.sender_domain, facts.sender_domain) ||
+      !holds(rule.recipient_domain, facts.recipient_domain))
+    return Match::no;
+  return match_name(rule.ptr_domain, facts.iprev);
 }
 
 /// A name is nearer to its domain than to all that is below a domain.
@@ -35,8 +53,8 @@ auto specificity(const Override& rule) {
                          (rule.sender_domain.empty() ? 0 : 1) +
                          (rule.recipient_domain.empty() ? 0 : 1);
   return std::tuple(conditions, rule.network ? rule.network->prefix_bits() : -1,
-                    weight(rule.ptr_domain), weight(rule.sender_domain),
-                    weight(rule.recipient_domain));
+                    weight(rule.ptr_domain), weight(rule.recipient_domain),
+                    weight(rule.sender_domain));
 }
 
 }  // namespace
@@ -71,10 +89,20 @@ Overrides::Overrides(std::vector<Override> overrides) {
   for (Placed& place : placed) sorted_.push_back(std::move(place.rule));
 }
 
-const Override* Overrides::find(const OverrideFacts& facts) const {
-  const auto found = std::ranges::find_if(
-      sorted_, [&facts](const Override& rule) { return matches(rule, facts); });
-  return found == sorted_.end() ? nullptr : &*found;
+Overrides::Found Overrides::find(const OverrideFacts& facts) const {
+  bool milder_is_possible = false;
+  for (const Override& rule : sorted_) {
+    const Match matched = match(rule, facts);
+    if (matched == Match::yes) return {.rule = &rule, .is_uncertain = milder_is_possible};
+    if (matched == Match::unknown) milder_is_possible |= rule.action != Action::reply_550;
+  }
+  return {};
+}
+
+bool Overrides::depend_on(std::string_view name) const {
+  return std::ranges::any_of(sorted_, [name](const Override& rule) {
+    return !rule.ptr_domain.empty() && in_domain(name, rule.ptr_domain);
+  });
 }
 
 }  // namespace postern::policy

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <list>
 #include <memory>
+#include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "base/ip.h"
 #include "base/time.h"
@@ -16,7 +19,8 @@ namespace postern::policy {
 /// 8767 has it for DNS data, so that an outage of the DNS does not refuse who was known good. A
 /// refusal never does: its own time is at most negative_ttl_max, and without an answer the client
 /// may have mended its records long ago; it then reads that of temp_error, which is never for good.
-/// Pure but for the time it is told. Bounded: entries_max results, the least used one goes.
+/// Pure but for the time it is told. Bounded: entries_max results and bytes_max of what was looked
+/// up, the least used one goes; what is over goes as others come.
 class ResultCache {
  public:
   struct Limits {
@@ -42,6 +46,9 @@ class ResultCache {
   void clear();
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
+  /// Of results: some 500 bytes each as a rule, 10 kB of who gives an address ten long names with
+  /// many addresses each.
+  static constexpr std::size_t bytes_max = std::size_t{128} << 20;
   /// How long after a lookup without an answer the next one is made, at most: the pauses double
   /// from undetermined_ttl on.
   static constexpr Duration refresh_pause_max = std::chrono::minutes(5);
@@ -52,11 +59,18 @@ class ResultCache {
     SteadyTime until;        ///< used without a new lookup
     SteadyTime stale_until;  ///< of a pass: may stand in; else the past
     Duration pause{};        ///< after the last lookup without an answer
+    std::size_t bytes = 0;
     std::list<IpAddress>::iterator used;
+
+    [[nodiscard]] SteadyTime end() const { return std::max(until, stale_until); }
   };
+  void drop_ended(SteadyTime now);
+  void drop(IpAddress client);
 
   std::unordered_map<IpAddress, Entry> entries_;
-  std::list<IpAddress> used_;  ///< the last used first
+  std::list<IpAddress> used_;                        ///< the last used first
+  std::set<std::pair<SteadyTime, IpAddress>> ends_;  ///< when it is of no use any more
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace postern::policy

@@ -51,6 +51,48 @@ TEST(ResultCache, KeepsAResultAsLongAsTheDnsAllows) {
   }
 }
 
+TEST(ResultCache, WhatIsOverGoesAsOthersCome) {
+  ResultCache cache;
+  const auto address = [](int i) {
+    return IpAddress::from_v4(
+        {198, 51, static_cast<std::uint8_t>(i / 250), static_cast<std::uint8_t>(i % 250)});
+  };
+  cache.put(client, result(UnknownIpState::pass, 600), start, limits);
+  for (int i = 0; i < 50; ++i)
+    cache.put(address(i), result(UnknownIpState::no_ptr, 60), start, limits);
+  EXPECT_EQ(cache.size(), 51U);
+  for (int i = 50; i < 75; ++i)
+    cache.put(address(i), result(UnknownIpState::no_ptr, 60), start + 60s, limits);
+  EXPECT_EQ(cache.size(), 26U) << "two go for each that comes";
+  EXPECT_NE(cache.find(client, start + 60s).verdict, nullptr);
+  cache.put(client, result(UnknownIpState::temp_error, 0), start + 10h, limits);
+  EXPECT_TRUE(cache.find(client, start + 10h).verdict->stale) << "a pass may still stand in";
+}
+
+TEST(ResultCache, IsBoundedByWhatZonesMakeItHold) {
+  ResultCache cache;
+  auto iprev = std::make_shared<auth::Iprev>();
+  iprev->ttl_seconds = 600;
+  iprev->names.resize(auth::iprev_names_max);
+  for (auth::IprevName& name : iprev->names) {
+    name.name = std::string(1000, 'x');
+    name.addresses.resize(auth::iprev_addresses_max);
+  }
+  auto verdict = std::make_shared<UnknownIpVerdict>();
+  verdict->state = UnknownIpState::mismatch;
+  verdict->iprev = std::move(iprev);
+  ResultCache::Limits many = limits;
+  many.entries_max = 100'000;
+  for (int i = 0; i < 20'000; ++i)
+    cache.put(IpAddress::from_v4(
+                  {10, 0, static_cast<std::uint8_t>(i / 250), static_cast<std::uint8_t>(i % 250)}),
+              verdict, start, many);
+  EXPECT_LT(cache.size() * 15'000, ResultCache::bytes_max);
+  EXPECT_GT(cache.size(), 5'000U);
+  cache.put(client, result(UnknownIpState::pass, 600), start, many);
+  EXPECT_NE(cache.find(client, start).verdict, nullptr);
+}
+
 TEST(ResultCache, APassStandsInForALookupWithoutAnAnswer) {
   ResultCache cache;
   cache.put(client, result(UnknownIpState::pass, 600), start, limits);

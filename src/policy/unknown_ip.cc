@@ -83,8 +83,15 @@ struct Common {
 
   io::Clock& clock;
   io::Entropy& entropy;
+  /// Which count: what is only observed foretells what would become permanent, and makes nothing
+  /// so.
+  Escalation& escalation(const UnknownIpVerdict& verdict) {
+    return verdict.enforced ? enforced_escalation : observed_escalation;
+  }
+
   BreakerWatch breaker;
-  Escalation escalation{UnknownIpCheck::escalation_clients_max};
+  Escalation enforced_escalation{UnknownIpCheck::escalation_clients_max};
+  Escalation observed_escalation{UnknownIpCheck::escalation_clients_max};
 };
 
 /// A connection. Who asks for its verdict has a mail transaction: the breaker hears of the first.
@@ -103,12 +110,19 @@ struct Source {
   std::shared_ptr<Lookup> lookup;
 };
 
+/// How much a client's check decides.
+struct Reach {
+  AnswerAt answer_at = AnswerAt::rcpt;
+  bool binding = true;  ///< false: it is told at most
+};
+
 class Pending final : public PendingCheck {
  public:
-  Pending(Source source, std::shared_ptr<const UnknownIpOptions> options,
+  Pending(Source source, std::shared_ptr<const UnknownIpOptions> options, const Reach& reach,
           std::shared_ptr<Common> common, const Arrival& arrival)
       : source_(std::move(source)),
         options_(std::move(options)),
+        reach_(reach),
         common_(std::move(common)),
         arrival_(arrival) {}
 
@@ -127,11 +141,49 @@ class Pending final : public PendingCheck {
     return source_.result || source_.lookup->result ? ready_or_given_up() : nullptr;
   }
 
-  AnswerAt answer_at() const override { return enforced() ? options_->answer_at : AnswerAt::rcpt; }
+  AnswerAt answer_at() const override { return enforced() ? reach_.answer_at : AnswerAt::rcpt; }
+
+  std::optional<OverrideDecision> override_for(AnswerAt step, std::string_view sender_domain,
+                                               std::string_view recipient_domain) const override {
+    const UnknownIpVerdict* verdict = ready();
+    if (verdict == nullptr || options_->overrides.empty()) return std::nullopt;
+    // What is only observed has to foretell what enforce would do, which knows less at times.
+    const AnswerAt known_at = verdict->enforced ? step : std::min(step, reach_.answer_at);
+    const Overrides::Found found = options_->overrides.find(
+        {.iprev = *verdict->iprev,
+         .sender_domain = known_at >= AnswerAt::mail ? sender_domain : std::string_view(),
+         .recipient_domain = known_at == AnswerAt::rcpt ? recipient_domain : std::string_view(),
+         .now = common_->clock.wall_now()});
+    return found.rule == nullptr ? std::nullopt : std::optional(decision_by(found, *verdict));
+  }
+
+  void note_refusal() override {
+    const UnknownIpVerdict* verdict = ready();
+    // What a broken resolver says for hours is no evidence.
+    if (verdict == nullptr || common_->breaker.open()) return;
+    common_->escalation(*verdict).note(verdict->iprev->address, verdict->state, *verdict->iprev,
+                                       common_->clock.now());
+  }
 
  private:
   [[nodiscard]] bool enforced() const {
-    return options_->mode == UnknownIpMode::enforce && !common_->breaker.open();
+    return reach_.binding && options_->mode == UnknownIpMode::enforce && !common_->breaker.open();
+  }
+
+  [[nodiscard]] OverrideDecision decision_by(const Overrides::Found& found,
+                                             const UnknownIpVerdict& verdict) const {
+    OverrideDecision decision;
+    decision.name = found.rule->name();
+    decision.action = found.rule->action;
+    // A name that was confirmed before is no certain evidence either.
+    const bool is_uncertain =
+        verdict.state == UnknownIpState::temp_error || verdict.stale || found.is_uncertain;
+    if (is_uncertain && decision.action == Action::reply_550) decision.action = Action::reply_451;
+    if (!is_reply(decision.action)) return decision;
+    decision.case_id = make_case_id(common_->entropy);
+    decision.reply = refusal_reply(verdict.state, *verdict.iprev, decision.action,
+                                   options_->reply_style, decision.case_id);
+    return decision;
   }
 
   const UnknownIpVerdict* ready_or_given_up() const {
@@ -157,11 +209,9 @@ class Pending final : public PendingCheck {
 
   void refuse(UnknownIpVerdict& verdict) const {
     const auth::Iprev& iprev = *verdict.iprev;
-    // What a broken resolver says for hours is no evidence.
-    if (!common_->breaker.open() &&
-        common_->escalation.note(iprev.address, verdict.state, iprev, common_->clock.now(),
-                                 options_->escalation) &&
-        verdict.action != Action::reply_550) {
+    if (verdict.action != Action::reply_550 && !common_->breaker.open() &&
+        common_->escalation(verdict).is_due(iprev.address, verdict.state, iprev,
+                                            common_->clock.now(), options_->escalation)) {
       verdict.action = Action::reply_550;
       verdict.escalated = true;
     }
@@ -172,6 +222,7 @@ class Pending final : public PendingCheck {
 
   mutable Source source_;
   std::shared_ptr<const UnknownIpOptions> options_;
+  Reach reach_;
   std::shared_ptr<Common> common_;
   Arrival arrival_;
   /// Only where this client's verdict differs from its address's: it has a case id of its own.
@@ -218,6 +269,11 @@ BreakerOptions breaker_options(const UnknownIpOptions& options) {
 
 }  // namespace
 
+std::optional<OverrideDecision> PendingCheck::override_for(AnswerAt, std::string_view,
+                                                           std::string_view) const {
+  return std::nullopt;
+}
+
 struct UnknownIpCheck::State {
   State(const io::World& world, dns::Resolver& resolver_used, UnknownIpOptions first)
       : clock(world.clock),
@@ -261,10 +317,15 @@ struct UnknownIpCheck::State {
   }
 
   static io::Task<> run(State& state, std::shared_ptr<Lookup> lookup) {
-    auth::Iprev iprev = co_await auth::check_iprev(state.resolver, state.clock, state.lookups,
-                                                   lookup->client, lookup->deadline);
+    // What an override may turn on is waited for, so that it does not depend on who answers first.
+    const auto awaited = [options = state.options](std::string_view name) {
+      return options->overrides.depend_on(name);
+    };
+    auth::Iprev iprev = co_await auth::check_iprev({state.resolver, state.clock, state.lookups},
+                                                   lookup->client, lookup->deadline, awaited);
     if (lookup->result) co_return;
-    state.common->breaker.lookup(iprev);
+    // What was known before tells nothing of how the resolver is now.
+    if (!iprev.cached) state.common->breaker.lookup(iprev);
     state.running.erase(lookup->client);
     state.metrics.latency.observe(iprev.took);
     state.finish(*lookup, std::make_shared<const auth::Iprev>(std::move(iprev)));
@@ -279,9 +340,10 @@ struct UnknownIpCheck::State {
     verdict->action = action_for(verdict->state, *options);
     verdict->enforced = options->mode == UnknownIpMode::enforce;
     const SteadyTime now = clock.now();
-    // Refusals count when they are given; what ends them counts when it is seen.
+    // Refusals count when they are answered; what ends them counts when it is seen.
     if (verdict->state == UnknownIpState::pass)
-      common->escalation.note(lookup.client, verdict->state, *verdict->iprev, now, {});
+      for (Escalation* count : {&common->enforced_escalation, &common->observed_escalation})
+        count->note(lookup.client, verdict->state, *verdict->iprev, now);
     lookup.result = cache.put(lookup.client, std::move(verdict), now,
                               {.entries_max = options->cache_entries_max,
                                .positive_ttl_max = options->positive_ttl_max,
@@ -325,8 +387,20 @@ std::shared_ptr<PendingCheck> UnknownIpCheck::start(const IpAddress& client, con
       return skipped;
     return std::make_shared<SkippedInside>(std::move(skipped), state_->common, arrival);
   }
-  return std::make_shared<Pending>(state_->source_for(client), state_->options, state_->common,
+  return std::make_shared<Pending>(state_->source_for(client), state_->options,
+                                   Reach{.answer_at = state_->options->answer_at}, state_->common,
                                    arrival);
+}
+
+std::shared_ptr<PendingCheck> UnknownIpCheck::start_hop(const IpAddress& hop,
+                                                        KnownHostsDecide decide) {
+  if (auto skipped = state_->skip(hop)) {
+    ++state_->metrics.skipped;
+    return skipped;
+  }
+  return std::make_shared<Pending>(state_->source_for(hop), state_->options,
+                                   Reach{.binding = decide == KnownHostsDecide::refuse},
+                                   state_->common, Arrival{.client = hop, .own = {}});
 }
 
 std::shared_ptr<PendingCheck> UnknownIpCheck::skipped(std::string because) {
@@ -360,39 +434,6 @@ const BreakerWatch& UnknownIpCheck::breaker() const {
   return state_->common->breaker;
 }
 
-bool UnknownIpCheck::has_overrides() const {
-  return !state_->options->overrides.empty();
-}
-
-std::optional<OverrideDecision> UnknownIpCheck::override_for(
-    const UnknownIpVerdict& verdict, std::string_view sender_domain,
-    std::string_view recipient_domain) const {
-  const UnknownIpOptions& options = *state_->options;
-  if (options.overrides.empty() || verdict.state == UnknownIpState::skipped) return std::nullopt;
-  // Also of what is only observed: it has to foretell what enforce would do.
-  const AnswerAt at = options.answer_at;
-  const auto sender_known = at >= AnswerAt::mail ? sender_domain : std::string_view();
-  const auto recipient_known = at == AnswerAt::rcpt ? recipient_domain : std::string_view();
-  const Override* rule = options.overrides.find({.client = verdict.iprev->address,
-                                                 .confirmed_name = verdict.iprev->confirmed_name,
-                                                 .sender_domain = sender_known,
-                                                 .recipient_domain = recipient_known,
-                                                 .now = state_->clock.wall_now()});
-  if (rule == nullptr) return std::nullopt;
-  OverrideDecision decision;
-  decision.name = rule->name();
-  decision.action = rule->action;
-  // A name that was confirmed before is no certain evidence either.
-  if ((verdict.state == UnknownIpState::temp_error || verdict.stale) &&
-      rule->action == Action::reply_550)
-    decision.action = Action::reply_451;
-  if (!is_reply(decision.action)) return decision;
-  decision.case_id = make_case_id(state_->common->entropy);
-  decision.reply = refusal_reply(verdict.state, *verdict.iprev, decision.action,
-                                 options.reply_style, decision.case_id);
-  return decision;
-}
-
 io::Task<> UnknownIpCheck::stop() {
   state_->stopped = true;
   state_->cache.clear();
@@ -412,21 +453,6 @@ std::size_t UnknownIpCheck::under_way() const {
 
 const UnknownIpMetrics& UnknownIpCheck::metrics() const {
   return state_->metrics;
-}
-
-Result<> validate(const UnknownIpOptions& options) {
-  const auto wrong = [](std::string what) {
-    return operator_failure(Cause::other, std::move(what));
-  };
-  if (options.temp_error == Action::reply_550)
-    return wrong(
-        "actions.temperror may not be 550: a lookup without an answer is never a permanent "
-        "refusal; use accept, tag, 450 or 451");
-  if (options.deadline <= Duration::zero() || options.deadline > std::chrono::minutes(2))
-    return wrong("deadline must be more than 0 and at most 2m");
-  if (options.stale_max < Duration::zero() || options.stale_max > std::chrono::hours(7 * 24))
-    return wrong("stale_max must be at most 7d");
-  return {};
 }
 
 std::shared_ptr<const auth::Iprev> no_lookups() {

@@ -9,7 +9,6 @@
 
 #include "auth/iprev.h"
 #include "base/ip.h"
-#include "base/result.h"
 #include "base/time.h"
 #include "dns/resolver.h"
 #include "io/world.h"
@@ -57,7 +56,8 @@ struct UnknownIpOptions {
   Action bad_name = Action::reply_450;
   Action no_forward = Action::reply_450;
   Action mismatch = Action::reply_450;
-  Action temp_error = Action::reply_451;  ///< never reply_550: see validate()
+  /// Never reply_550: a lookup without an answer is never a permanent refusal.
+  Action temp_error = Action::reply_451;
   Overrides overrides;
   BreakerOptions breaker;
   EscalationOptions escalation;
@@ -68,9 +68,6 @@ struct UnknownIpOptions {
   Duration undetermined_ttl = std::chrono::seconds(5);
   Duration positive_ttl_max = std::chrono::hours(24);
 };
-/// What is wrong with them, for the operator; cause `other`, permanent. A lookup without an answer
-/// is never a permanent refusal, so `temp_error` cannot be reply_550.
-Result<> validate(const UnknownIpOptions& options);
 
 /// Of a client that was not looked up.
 std::shared_ptr<const auth::Iprev> no_lookups();
@@ -102,8 +99,9 @@ struct OverrideDecision {
   std::string reply;    ///< as UnknownIpVerdict::reply
 };
 
-/// One client's check, under way or done. Shared by its session; may outlive the session, but not
-/// the UnknownIpCheck's world. Small while it waits: what many clients share is held once.
+/// One client's check, under way or done, by the options that it was started with. Shared by its
+/// session; may outlive the session, but not the UnknownIpCheck's world. Small while it waits: what
+/// many clients share is held once.
 class PendingCheck {
  public:
   virtual ~PendingCheck() = default;
@@ -115,16 +113,24 @@ class PendingCheck {
   /// Where a refusal is answered. What is not enforced is recorded at RCPT, where everything is
   /// known of the mail, so that nothing waits for the verdict before.
   [[nodiscard]] virtual AnswerAt answer_at() const = 0;
+  /// What an override says, at this step, of mail from and to these domains (lower case; the null
+  /// reverse path has none). Once the verdict is ready; of what is only observed, by what would be
+  /// known where the option answers. Nothing of a client that was skipped. A lookup without an
+  /// answer is never a permanent refusal here either.
+  [[nodiscard]] virtual std::optional<OverrideDecision> override_for(
+      AnswerAt step, std::string_view sender_domain, std::string_view recipient_domain) const;
+  /// The verdict's own refusal, no override's, was answered, or when it is only observed would have
+  /// been: that counts for escalation.
+  virtual void note_refusal() {}
 };
 
 /// The option "Reject unknown IP address". One for each shard; results are cached by address, and
 /// lookups for one address under way at the same time are one lookup. Bounds: cache_entries_max
 /// results, checks_max checks under way (beyond it a check ends as temp_error at once),
-/// escalation_clients_max clients whose refusals are counted.
+/// escalation_clients_max clients whose refusals are counted, and as many whose observed ones are.
 class UnknownIpCheck {
  public:
-  /// A temp_error action of reply_550 becomes reply_451; the configuration refuses it by
-  /// validate().
+  /// A temp_error action of reply_550, which the configuration refuses, becomes reply_451.
   UnknownIpCheck(const io::World& world, dns::Resolver& resolver, UnknownIpOptions options);
   ~UnknownIpCheck();
   UnknownIpCheck(const UnknownIpCheck&) = delete;
@@ -133,6 +139,9 @@ class UnknownIpCheck {
   /// Starts the check of a client that has just connected. Never waits.
   /// `own` is the address of ours that it connected to, or empty when that is not known.
   std::shared_ptr<PendingCheck> start(const IpAddress& client, const IpAddress& own = {});
+  /// Starts the check of the host that gave a known host the mail whose data have begun: sender and
+  /// recipients are known, whatever answer_at is.
+  std::shared_ptr<PendingCheck> start_hop(const IpAddress& hop, KnownHostsDecide decide);
   /// The check of a client that is not looked up, whatever its address is: skipped, accepted.
   /// `because` is "authenticated" and the like.
   static std::shared_ptr<PendingCheck> skipped(std::string because);
@@ -142,13 +151,6 @@ class UnknownIpCheck {
   /// Whether a host that stands in a known host's trace is one of ours itself: a known host, or an
   /// address that is not checked for being private.
   [[nodiscard]] bool is_trusted_hop(const IpAddress& hop) const;
-  [[nodiscard]] bool has_overrides() const;
-  /// What an override says of mail from and to these domains (lower case; the null reverse path has
-  /// none), as far as they are known where the option answers. Nothing of a client that was
-  /// skipped. A lookup without an answer is never a permanent refusal here either.
-  [[nodiscard]] std::optional<OverrideDecision> override_for(
-      const UnknownIpVerdict& verdict, std::string_view sender_domain,
-      std::string_view recipient_domain) const;
   /// Options for checks started from now on (reload). Results in the cache stay.
   void set_options(UnknownIpOptions options);
   /// Ends checks under way; their verdicts become temp_error at once, and so do later ones. Resumes

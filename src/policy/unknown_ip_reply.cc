@@ -21,11 +21,12 @@ std::string shown_name(const std::string& name) {
   return name.size() <= name_shown_max ? name : name.substr(0, name_shown_max) + "...";
 }
 
-std::string shown_addresses(const std::vector<IpAddress>& addresses) {
+std::string shown_addresses(const auth::IprevName& name) {
   std::string text;
-  const std::size_t shown = std::min(addresses.size(), addresses_shown_max);
-  for (std::size_t i = 0; i < shown; ++i) text += (i == 0 ? "" : ", ") + addresses[i].text();
-  if (addresses.size() > shown) text += fmt::format(" and {} more", addresses.size() - shown);
+  const std::size_t shown = std::min(name.addresses.size(), addresses_shown_max);
+  for (std::size_t i = 0; i < shown; ++i) text += (i == 0 ? "" : ", ") + name.addresses[i].text();
+  const std::size_t more = name.addresses.size() - shown + name.addresses_left_out;
+  if (more > 0) text += fmt::format(" and {} more", more);
   return text;
 }
 
@@ -81,8 +82,7 @@ std::string cause_text(UnknownIpState state, const auth::Iprev& iprev) {
       return fmt::format("PTR {} has no address", shown_name(name->name));
     case UnknownIpState::mismatch:
       CHECK(name != nullptr);
-      return fmt::format("PTR {} resolves to {}", shown_name(name->name),
-                         shown_addresses(name->addresses));
+      return fmt::format("PTR {} resolves to {}", shown_name(name->name), shown_addresses(*name));
     case UnknownIpState::no_ptr:
     case UnknownIpState::temp_error:
     case UnknownIpState::pass:

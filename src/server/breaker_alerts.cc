@@ -37,11 +37,17 @@ BreakerAlerts::BreakerAlerts(const io::World& world, Log& log, queue::Queue& que
 }
 
 BreakerAlerts::~BreakerAlerts() {
+  cease();
+}
+
+void BreakerAlerts::cease() {
   breaker_.on_change({});
 }
 
-io::Task<> BreakerAlerts::stop() {
-  breaker_.on_change({});
+io::Task<> BreakerAlerts::stop(io::Deadline deadline) {
+  cease();
+  if (co_await tasks_.join_until(deadline)) co_return;
+  if (options_.programs != nullptr) options_.programs->stop();
   co_await tasks_.join();
 }
 
@@ -69,7 +75,9 @@ void BreakerAlerts::log(const BreakerChange& change) {
                {"figures", figures},
                {"bad", change.reading.bad},
                {"total", change.reading.total},
-               {"effect", "the unknown-IP check only observes until this is over"},
+               {"effect", enforces() ? "the unknown-IP check only observes until this is over"
+                                     : "what the unknown-IP check finds until this is over is not "
+                                       "to be trusted"},
                {"advice", policy::breaker_advice(change.signal)}});
   else if (change.to == BreakerState::closed)
     log_.line(Severity::warning, "breaker_closed",
@@ -78,7 +86,8 @@ void BreakerAlerts::log(const BreakerChange& change) {
                {"bad", change.reading.bad},
                {"total", change.reading.total},
                {"open_for", rounded(change.open_for)},
-               {"effect", "the unknown-IP check does again what its mode says"}});
+               {"effect", enforces() ? "the unknown-IP check does again what its mode says"
+                                     : "what the unknown-IP check finds can be trusted again"}});
   else
     log_.line(Severity::info,
               change.to == BreakerState::half_open ? "breaker_half_open" : "breaker_still_open",
@@ -94,6 +103,11 @@ bool BreakerAlerts::within_rate() {
   return ++this_hour_ <= alerts_per_hour_max;
 }
 
+std::string_view BreakerAlerts::subject(const BreakerChange& change) const {
+  if (change.to == BreakerState::closed) return "is back (breaker closed)";
+  return enforces() ? "only observes (breaker open)" : "cannot be trusted (breaker open)";
+}
+
 /// RFC 3834 section 5: Auto-Submitted keeps other programs from answering.
 std::string BreakerAlerts::letter(const BreakerChange& change) const {
   const bool opened = change.to != BreakerState::closed;
@@ -101,19 +115,25 @@ std::string BreakerAlerts::letter(const BreakerChange& change) const {
   const auto add = [&body](std::string_view text) { body += dsn::wrapped(text, "") + "\r\n"; };
   if (opened) {
     add(fmt::format(
-        "The check \"Reject unknown IP address\" of {} has stopped refusing clients, because it "
-        "cannot trust what it finds: {}.",
-        options_.hostname, policy::reading_text(change.reading)));
-    add("Mail is accepted as with mode = \"observe\" meanwhile, so none is lost, and clients "
-        "without a confirmed name get in. The check comes back by itself when the trouble is "
-        "over, and you get another message then.");
+        "The check \"Reject unknown IP address\" of {} {}, because it cannot trust "
+        "what it finds: {}.",
+        options_.hostname,
+        enforces() ? "has stopped refusing clients" : "would have stopped refusing clients",
+        policy::reading_text(change.reading)));
+    add(enforces()
+            ? "Mail is accepted as with mode = \"observe\" meanwhile, so none is lost, and "
+              "clients without a confirmed name get in. The check comes back by itself when "
+              "the trouble is over, and you get another message then."
+            : "It only observes in any case (mode = \"observe\"), so no mail is touched. What "
+              "it records until the trouble is over says nothing of the clients; you get "
+              "another message then.");
     add(policy::breaker_advice(change.signal));
     add("`postern status` shows where it stands, and what it waits for.");
   } else {
-    add(
-        fmt::format("The check \"Reject unknown IP address\" of {} does again what its mode says. "
-                    "It had only observed for {}.",
-                    options_.hostname, rounded(change.open_for)));
+    add(fmt::format("The check \"Reject unknown IP address\" of {} {}, after {}.",
+                    options_.hostname,
+                    enforces() ? "does again what its mode says" : "can trust again what it finds",
+                    rounded(change.open_for)));
     add(fmt::format("Now: {}.", policy::reading_text(change.reading)));
   }
   return fmt::format(
@@ -121,8 +141,7 @@ std::string BreakerAlerts::letter(const BreakerChange& change) const {
              "\r\nDate: {4}\r\nMessage-ID: <breaker.{5:016x}@{0}>\r\n"
              "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
              "Content-Type: text/plain; charset=us-ascii\r\n\r\n",
-             options_.hostname, options_.mail_to, options_.hostname,
-             opened ? "only observes (breaker open)" : "is back (breaker closed)",
+             options_.hostname, options_.mail_to, options_.hostname, subject(change),
              format_rfc5322(world_.clock.wall_now()), world_.entropy.next_u64()) +
          body;
 }

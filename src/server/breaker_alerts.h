@@ -10,13 +10,15 @@
 #include "io/task_group.h"
 #include "io/world.h"
 #include "policy/breaker_watch.h"
+#include "policy/unknown_ip.h"
 #include "queue/queue.h"
 
 namespace postern::server {
 
 struct BreakerAlertOptions {
   std::string hostname;
-  std::string mail_to;  ///< empty: no mail
+  policy::UnknownIpMode mode = policy::UnknownIpMode::enforce;  ///< what the check does otherwise
+  std::string mail_to;                                          ///< empty: no mail
   /// A program and its arguments; empty: none. What happened is in its environment, POSTERN_EVENT
   /// and so on.
   std::vector<std::string> command;
@@ -38,9 +40,10 @@ class BreakerAlerts {
 
   /// For alerts from now on.
   void set_options(BreakerAlertOptions options) { options_ = std::move(options); }
-  /// No more alerts: what the end of the server does to lookups is no news. Resumes when those
-  /// under way have ended.
-  io::Task<> stop();
+  /// No more alerts: what the end of the server does to lookups is no news.
+  void cease();
+  /// Ceases too. Resumes when the alerts under way have ended; what runs at the deadline is killed.
+  io::Task<> stop(io::Deadline deadline);
 
   static constexpr std::uint64_t alerts_per_hour_max = 12;
 
@@ -48,6 +51,8 @@ class BreakerAlerts {
   void tell(const policy::BreakerChange& change);
   void log(const policy::BreakerChange& change);
   bool within_rate();
+  [[nodiscard]] bool enforces() const { return options_.mode == policy::UnknownIpMode::enforce; }
+  [[nodiscard]] std::string_view subject(const policy::BreakerChange& change) const;
   [[nodiscard]] std::string letter(const policy::BreakerChange& change) const;
   [[nodiscard]] io::Programs::Call call(const policy::BreakerChange& change) const;
   io::Task<> run(io::Programs::Call call);

@@ -35,7 +35,7 @@ class BreakerAlertsTest : public testing::Test {
     EXPECT_TRUE(sim_.run_task(host_, recover()));
   }
   ~BreakerAlertsTest() override {
-    EXPECT_TRUE(sim_.run_task(host_, alerts().stop()));
+    stop_in(1h);
     EXPECT_TRUE(sim_.run_task(host_, queue_.drain()));
   }
   io::Task<> recover() { EXPECT_TRUE((co_await queue_.recover()).has_value()); }
@@ -43,6 +43,10 @@ class BreakerAlertsTest : public testing::Test {
     if (!alerts_)
       alerts_ = std::make_unique<BreakerAlerts>(host_.world(), log_, queue_, breaker_, options_);
     return *alerts_;
+  }
+
+  void stop_in(Duration time) {
+    EXPECT_TRUE(sim_.run_task(host_, alerts().stop(host_.world().clock.in(time))));
   }
 
   void lookups(dns::Status status) {
@@ -129,8 +133,20 @@ TEST_F(BreakerAlertsTest, TellsThatTheQueueTakesNothing) {
   EXPECT_EQ(log_.events["breaker_mail_failed"], 2);
 }
 
+TEST_F(BreakerAlertsTest, StopsInTimeWhileACommandHangs) {
+  options_.command_timeout = 1h;
+  programs_.takes = 1h;
+  alerts();
+  lookups(dns::Status::timed_out);
+  ASSERT_TRUE(breaker_.open());
+  const SteadyTime begun = sim_.now();
+  stop_in(10s);
+  EXPECT_EQ(sim_.now() - begun, 10s) << "it has its time, and no more";
+  EXPECT_EQ(log_.events["breaker_command_failed"], 1);
+}
+
 TEST_F(BreakerAlertsTest, SaysNothingOnceItIsStopped) {
-  EXPECT_TRUE(sim_.run_task(host_, alerts().stop()));
+  stop_in(1s);
   lookups(dns::Status::timed_out);
   EXPECT_TRUE(breaker_.open());
   EXPECT_EQ(log_.events.count("breaker_opened"), 0U);

@@ -47,6 +47,7 @@ Duration longest_pause(const delivery::DeliveryOptions& options) {
 BreakerAlertOptions alert_options(const ServerOptions& options) {
   BreakerAlertOptions alerts = options.breaker_alerts;
   alerts.hostname = options.session.smtp.hostname;
+  alerts.mode = options.unknown_ip.mode;
   return alerts;
 }
 
@@ -215,7 +216,7 @@ io::Task<Result<>> Server::start(std::vector<std::unique_ptr<io::Listener>> list
 
 io::Task<> Server::stop(io::Deadline deadline) {
   parts_->stopping = true;
-  co_await parts_->breaker_alerts.stop();
+  parts_->breaker_alerts.cease();
   parts_->prober.cease();
   co_await parts_->smtp.stop(deadline);
   co_await parts_->ledger.stop();
@@ -226,6 +227,7 @@ io::Task<> Server::stop(io::Deadline deadline) {
   co_await parts_->check.stop();
   co_await parts_->prober.stop();
   co_await parts_->recipients.stop();
+  co_await parts_->breaker_alerts.stop(deadline);
   co_await parts_->queue.drain();
 }
 

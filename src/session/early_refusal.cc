@@ -14,7 +14,7 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
   note_verdict();
   // What is only observed is recorded at RCPT, for each recipient.
   if (!verdict.enforced) co_return std::nullopt;
-  const auto other = override_for(nullptr, verdict);
+  const auto other = override_for(step, nullptr);
   const policy::Action action = other ? other->action : verdict.action;
   count_decision(decided_at(step), verdict, action);
   const std::string& text = other ? other->reply : verdict.reply;
@@ -48,6 +48,7 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
       .rule = other ? std::string_view(other->name) : std::string_view(),
       .step = step,
       .via = via_};
+  if (!other) check_->note_refusal();
   record_refusal({}, verdict, override, ledger::Effect::refused);
   metrics_.count_refusal(client_.address, decision.cause, world_.clock.now());
   log_refused(ports_.log, decision);

@@ -267,11 +267,10 @@ bool Session::refused_by_relay_control(const Machine::CheckRcpt& check, RelayDec
 }
 
 std::optional<policy::OverrideDecision> Session::override_for(
-    const mail::Mailbox* recipient, const policy::UnknownIpVerdict& verdict) const {
-  if (!ports_.unknown_ip.has_overrides()) return std::nullopt;
+    policy::AnswerAt step, const mail::Mailbox* recipient) const {
   const auto sender = mail::parse_mailbox(sender_);
-  return ports_.unknown_ip.override_for(
-      verdict, sender ? mail::normalize_domain(sender->domain) : std::string(),
+  return check_->override_for(
+      step, sender ? mail::normalize_domain(sender->domain) : std::string(),
       recipient == nullptr ? std::string() : mail::normalize_domain(recipient->domain));
 }
 
@@ -281,7 +280,7 @@ bool Session::refused_by_address(const Machine::CheckRcpt& check,
     tag_.take(early_->action, {});
     return false;
   }
-  const auto other = override_for(check.mailbox, verdict);
+  const auto other = override_for(policy::AnswerAt::rcpt, check.mailbox);
   count_decision(DecidedAt::rcpt, verdict, other ? other->action : verdict.action);
   const auto reply = smtp::Reply::parse_line(other ? other->reply : verdict.reply);
   if (!reply) {
@@ -303,6 +302,7 @@ bool Session::refused_by_address(const Machine::CheckRcpt& check,
     decision.rule = other->name;
     decision.case_id = other->case_id;
   }
+  if (!other) check_->note_refusal();
   record_refusal(check.recipient->address, verdict, other ? &*other : nullptr,
                  verdict.enforced ? ledger::Effect::refused : ledger::Effect::would_refuse);
   if (!verdict.enforced) {

@@ -100,6 +100,7 @@ class Session {
     std::string held;      // content that waits, since the check's result goes before it
     bool settled = false;  // nothing waits any more
     Duration verdict_after{};
+    std::shared_ptr<policy::PendingCheck> check;
     // Once settled, if there is such a host; enforced only where it decides on the message.
     std::optional<policy::UnknownIpVerdict> verdict;
     std::vector<HopDecision> decisions;  // then, about each recipient
@@ -148,10 +149,10 @@ class Session {
   /// Whether relay control, or the client's address, refuses the recipient; then it is answered.
   bool refused_by_relay_control(const Machine::CheckRcpt& check, RelayDecision relay);
   bool refused_by_address(const Machine::CheckRcpt& check, const policy::UnknownIpVerdict& verdict);
-  /// What an override of the configuration says of this recipient (nullptr: none is known yet), if
-  /// one does.
+  /// What an override of the configuration says, at this step, of this recipient (nullptr: none is
+  /// known yet), if one does.
   [[nodiscard]] std::optional<policy::OverrideDecision> override_for(
-      const mail::Mailbox* recipient, const policy::UnknownIpVerdict& verdict) const;
+      policy::AnswerAt step, const mail::Mailbox* recipient) const;
   /// `recipient` (empty: none is known yet) was refused, would have been, or was excused; by the
   /// override when there is one.
   void record_refusal(std::string_view recipient, const policy::UnknownIpVerdict& verdict,

@@ -44,11 +44,10 @@ io::Task<> Session::hold_for_hop() {
     co_return;
   hop.settled = true;
   if (hop.walk.state() == mail::HopWalk::State::found) {
-    const auto check = ports_.unknown_ip.start(hop.walk.hop());
+    hop.check = ports_.unknown_ip.start_hop(hop.walk.hop(), hop.decide);
     const SteadyTime began = world_.clock.now();
-    hop.verdict = *co_await check->verdict();
+    hop.verdict = *co_await hop.check->verdict();
     hop.verdict_after = world_.clock.now() - began;
-    hop.verdict->enforced &= hop.decide == policy::KnownHostsDecide::refuse;
     decide_by_hop();
   }
   message_->passed = fields_of_hop();
@@ -62,7 +61,7 @@ void Session::decide_by_hop() {
     HopDecision& decision = hop.decisions.emplace_back();
     decision.recipient = recipient;
     decision.rule =
-        ports_.unknown_ip.override_for(verdict, domain_of(sender_), domain_of(recipient));
+        hop.check->override_for(policy::AnswerAt::rcpt, domain_of(sender_), domain_of(recipient));
     const auto& rule = decision.rule;
     decision.action = rule ? rule->action : verdict.action;
     decision.case_id = rule ? rule->case_id : verdict.case_id;
@@ -154,6 +153,10 @@ std::optional<smtp::Reply> Session::refusal_of_hop() {
       refusal = decision.reply;
   }
   if (refusal) ++metrics_.messages[MessageResult::refused];
+  // Of a message that only some of its recipients may not have nothing was answered.
+  if (std::ranges::all_of(hop.decisions, [](const auto& one) { return one.reply.has_value(); }) &&
+      std::ranges::any_of(hop.decisions, [](const auto& one) { return !one.rule; }))
+    hop.check->note_refusal();
   return refusal;
 }
 

@@ -130,14 +130,16 @@ Stage::Stage(Script script)
       probe_(prober_),
       recipients_(world_, &probe_, {}),
       queue_(world_, store_, log_, {}),
-      breaker_alerts_(world_, log_, queue_, check_.breaker(),
-                      {.hostname = "gw.example.com", .mail_to = "postmaster@gw.example.com"}),
+      breaker_alerts_(world_, log_, queue_, check_.breaker(), {}),
       server_(world_, {queue_, check_, recipients_, log_}, options_) {
   options_->smtp.hostname = "gw.example.com";
   options_->relay.domains = {"ours.example"};
   unknown_ip_options_.mode = policy::UnknownIpMode::enforce;
   for (const Line& line : script_.config) configure(line);
   check_.set_options(unknown_ip_options_);
+  breaker_alerts_.set_options({.hostname = "gw.example.com",
+                               .mode = unknown_ip_options_.mode,
+                               .mail_to = "postmaster@gw.example.com"});
   recipients_.set_options(recipient_options_);
 }
 
@@ -332,7 +334,7 @@ io::Task<> Stage::start() {
 
 io::Task<> Stage::drain() {
   stopped_ = true;
-  co_await breaker_alerts_.stop();
+  breaker_alerts_.cease();
   prober_.cease();
   co_await server_.stop(world_.clock.in(std::chrono::seconds(30)));
 }
@@ -343,6 +345,7 @@ io::Task<> Stage::stop() {
   co_await check_.stop();
   co_await prober_.stop();
   co_await recipients_.stop();
+  co_await breaker_alerts_.stop(world_.clock.in(std::chrono::seconds(30)));
   co_await queue_.drain();
 }
 

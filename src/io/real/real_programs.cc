@@ -134,12 +134,34 @@ Task<bool> ended_by(Executor executor, Clock& clock, int pidfd, Deadline deadlin
 
 }  // namespace
 
+/// Its place among those that stop() kills.
+class RealPrograms::Running {
+ public:
+  Running(RealPrograms& owner, const Child& child) : owner_(owner), pid_(child.pid()) {
+    owner_.running_.insert(pid_);
+    if (owner_.stopped_) child.kill();
+  }
+  ~Running() { owner_.running_.erase(pid_); }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  RealPrograms& owner_;
+  pid_t pid_;
+};
+
+void RealPrograms::stop() {
+  stopped_ = true;
+  for (const pid_t pid : running_) ::kill(-pid, SIGKILL);
+}
+
 Task<Result<int>> RealPrograms::run(Call call, Deadline deadline) {
   if (call.words.empty()) co_return operator_failure(Cause::other, "no program is named");
   Child child;
   int error = 0;
   co_await worker_.run([&] { error = child.start(call); });
   if (error != 0) co_return cannot_run(call, error);
+  const Running running(*this, child);
   const int pidfd = open_pidfd(child.pid());
   if (pidfd < 0) co_return cannot_run(call, errno);
   const bool ended = co_await ended_by(executor_, clock_, pidfd, deadline);

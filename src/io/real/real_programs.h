@@ -1,5 +1,7 @@
 #pragma once
 
+#include <set>
+
 #include "io/clock.h"
 #include "io/programs.h"
 #include "io/real/real_worker.h"
@@ -13,11 +15,16 @@ class RealPrograms final : public Programs {
       : executor_(executor), clock_(clock), worker_(executor, clock) {}
 
   Task<Result<int>> run(Call call, Deadline deadline) override;
+  void stop() override;
 
  private:
+  class Running;
+
   Executor executor_;
   Clock& clock_;
   RealWorker worker_;
+  std::set<int> running_;  // their process ids
+  bool stopped_ = false;
 };
 
 }  // namespace postern::io
