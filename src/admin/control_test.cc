@@ -432,11 +432,11 @@ TEST(Pages, AreMetricsAndHealth) {
   commands.troubles.push_back({Trouble::Weight::degraded, "look at it"});
   reply = pages.page({.path = "/readyz", .accept = ""});
   EXPECT_EQ(reply.status, 200U) << "mail is taken";
-  EXPECT_EQ(reply.body, "look at it\n");
+  EXPECT_EQ(reply.body, "ok\n") << "what somebody should look at may name a client";
   commands.troubles.push_back({Trouble::Weight::not_ready, "the disk is full"});
   reply = pages.page({.path = "/readyz", .accept = ""});
   EXPECT_EQ(reply.status, 503U);
-  EXPECT_THAT(reply.body, HasSubstr("the disk is full\n"));
+  EXPECT_EQ(reply.body, "the disk is full\n");
   EXPECT_EQ(pages.page({.path = "/healthz", .accept = ""}).status, 200U) << "it answers";
 }
 

@@ -14,11 +14,12 @@ net::HttpReply Pages::page(const net::HttpRequest& request) {
     reply.body = "ok\n";
   } else if (request.path == "/readyz") {
     const Status status = commands_.status();
-    for (const Trouble& trouble : status.troubles) {
-      if (trouble.weight == Trouble::Weight::not_ready) reply.status = 503;
-      reply.body += trouble.what + "\n";
-    }
-    if (reply.body.empty()) reply.body = "ok\n";
+    for (const Trouble& trouble : status.troubles)
+      if (trouble.weight == Trouble::Weight::not_ready) reply.body += trouble.what + "\n";
+    if (reply.body.empty())
+      reply.body = "ok\n";
+    else
+      reply.status = 503;
   } else {
     reply.status = 404;
     reply.body = "There are /metrics, /healthz and /readyz.\n";

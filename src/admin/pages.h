@@ -11,9 +11,10 @@ namespace postern::admin {
 ///
 ///     /metrics  what is measured, for Prometheus: text format 0.0.4 or OpenMetrics, by Accept
 ///     /healthz  200 as long as the server answers at all
-///     /readyz   200 when it takes mail and nothing is wrong, else 503; the text says what
+///     /readyz   200 while it takes new mail, else 503, and why it does not
 ///
-/// Only reads; nothing that is served names a client, a sender or a recipient.
+/// Only reads; nothing that is served names a client, a sender or a recipient. What else is wrong,
+/// such as a breaker that names the one client of all, is told by the control socket only.
 class Pages final : public net::HttpPages {
  public:
   explicit Pages(Commands& commands) : commands_(commands) {}

@@ -7,7 +7,9 @@ namespace postern::delivery::testing {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 constexpr const char* zone =
     "example.com MX 10 mx1.example.com\nexample.com MX 20 mx2.example.com\n"
@@ -186,6 +188,20 @@ TEST(Delivery, FallsBackWhenTheFirstHostHangsOrRefusesTheSession) {
     EXPECT_EQ(second.messages.size(), 1U) << greeting;
     EXPECT_EQ(flow.queued(), 0U) << greeting;
   }
+}
+
+TEST(Delivery, SlowAttemptsAreToldApart) {
+  Flow flow(zone);
+  flow.sink("198.51.100.9").script = answers("<greeting>", "<hang>");
+  flow.sim.network().set_connect_rule(*IpAddress::parse("198.51.100.7"), io::ConnectRule::hang);
+  flow.submit("a@example.org", {"b@example.org", "c@other.example"});
+  flow.run(5min + 20s);
+  const HistogramView seen = flow.dispatcher->metrics().attempt.view();
+  std::map<Duration, std::uint64_t> counts;
+  for (std::size_t i = 0; i < seen.bounds.size(); ++i)
+    if (seen.buckets[i] > 0) counts[seen.bounds[i]] = seen.buckets[i];
+  EXPECT_THAT(counts, ElementsAre(Pair(30s, 1U), Pair(10min, 1U)));
+  EXPECT_EQ(seen.buckets.back(), 0U) << "longer than any bound";
 }
 
 TEST(Delivery, RoutesInTheirOrder) {

@@ -73,15 +73,16 @@ bool is_literal(std::string_view word) {
   return word.size() > 2 && word.front() == '[' && word.back() == ']';
 }
 
+bool is_exim_item(std::string_view text) {
+  static constexpr std::array<std::string_view, 3> keys{"helo=", "ident=", "port="};
+  return std::ranges::any_of(keys, [text](std::string_view key) { return text.starts_with(key); });
+}
+
 /// Exim's "helo=a ident=b port=25": nothing in it can pass for an address that Exim wrote.
 bool is_exim_list(std::string_view text) {
-  static constexpr std::array<std::string_view, 3> keys{"helo=", "ident=", "port="};
   Cursor cursor(text);
-  while (!cursor.rest().empty()) {
-    const std::string_view item = cursor.take_word();
-    if (std::ranges::none_of(keys, [item](std::string_view key) { return item.starts_with(key); }))
-      return false;
-  }
+  while (!cursor.rest().empty())
+    if (!is_exim_item(cursor.take_word())) return false;
   return true;
 }
 
@@ -129,10 +130,31 @@ ReceivedFrom from_clause(Cursor cursor) {
     comment = cursor.take_comment();
     if (!comment) return unreadable;
   }
-  // Exim, of a client without a name: "from [192.0.2.7] (helo=a) by".
-  if (is_literal(word) && !comment->empty() && is_exim_list(*comment))
-    return bracketed(word.substr(1, word.size() - 2));
+  // Exim, of a client without a name: "from [192.0.2.7] (helo=a) by". It can be told to take blanks
+  // and brackets in HELO, so that the last of them need not be the server's.
+  if (is_exim_item(*comment))
+    return is_literal(word) && is_exim_list(*comment) ? bracketed(word.substr(1, word.size() - 2))
+                                                      : unreadable;
   return in_comment(*comment, cursor.at_word("by"));
+}
+
+/// "SMTP", "ESMTPSA", "UTF8SMTP", "LMTP".
+bool is_mail_protocol(std::string_view word) {
+  const std::string lower = to_lower(word);
+  return lower.contains("smtp") || lower.contains("lmtp");
+}
+
+/// Behind "by": what names nobody. Gmail hands over within itself by SMTP, and says so with its
+/// address in place of a name; of others, whoever spoke SMTP may have come from anywhere, and was
+/// left out (OpenSMTPD's mask-src).
+ReceivedFrom by_clause(Cursor cursor) {
+  if (parse_plain(cursor.take_word())) return local;
+  for (bool with = false; !cursor.rest().empty();) {
+    const std::string_view word = cursor.take_word();
+    if (with && is_mail_protocol(word)) return unreadable;
+    with = equal_ignoring_case(word, "with");
+  }
+  return local;
 }
 
 }  // namespace
@@ -140,11 +162,14 @@ ReceivedFrom from_clause(Cursor cursor) {
 ReceivedFrom parse_received_from(std::string_view value) {
   const std::string text = unfold(value, received_bytes_max);
   Cursor cursor(text);
-  // Handed over within a host: Gmail's and Postfix's "by", qmail-queue's "(qmail 1 invoked ...)".
-  if (cursor.at_word("by") || text.starts_with("(qmail ")) return local;
-  if (!cursor.at_word("from")) return unreadable;
-  cursor.take_word();
-  return from_clause(cursor);
+  // Handed over within a host: qmail-queue's "(qmail 1 invoked ...)", Haraka's "(Haraka outbound)",
+  // Sendmail's "(from user@localhost) by".
+  const bool comment_first = cursor.at_comment();
+  if (comment_first && !cursor.take_comment()) return unreadable;
+  const std::string_view clause = cursor.take_word();
+  if (equal_ignoring_case(clause, "by")) return by_clause(cursor);
+  if (comment_first) return clause.empty() || clause.starts_with(';') ? local : unreadable;
+  return equal_ignoring_case(clause, "from") ? from_clause(cursor) : unreadable;
 }
 
 void HopWalk::feed(std::string_view value) {

@@ -23,10 +23,11 @@ struct ReceivedFrom {
 };
 
 /// Reads the value of a Received field, folded or not, as Postfix, Exim, Sendmail, Exchange,
-/// OpenSMTPD, qmail, Gmail and Postern write it. RFC 5321 section 4.4 puts the client's own words
-/// (HELO) beside what the server knows (the TCP-info), and servers differ in the order. Only the
-/// address that the server itself wrote counts: where HELO, or a name that the client's DNS chose,
-/// could pass for it, the field is unreadable. At most received_bytes_max bytes are looked at.
+/// OpenSMTPD, qmail, Haraka, Gmail and Postern write it. RFC 5321 section 4.4 puts the client's own
+/// words (HELO) beside what the server knows (the TCP-info), and servers differ in the order. Only
+/// the address that the server itself wrote counts: where HELO, or a name that the client's DNS
+/// chose, could pass for it, the field is unreadable. At most received_bytes_max bytes are looked
+/// at.
 ReceivedFrom parse_received_from(std::string_view value);
 
 inline constexpr std::size_t received_bytes_max = 4096;

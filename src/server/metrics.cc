@@ -90,15 +90,15 @@ bool is_usual(policy::UnknownIpState state, policy::Action action) {
 }
 
 void add_decisions(MetricFamily& family, const session::Metrics::Decisions& decisions,
-                   std::string_view mode, policy::AnswerAt step) {
+                   std::string_view mode, session::DecidedAt step) {
   for (const auto state : states)
     for (const auto action : actions) {
       const Counter& counter = decisions[state][action];
-      const bool usual = step == policy::AnswerAt::rcpt && is_usual(state, action);
+      const bool usual = step == session::DecidedAt::rcpt && is_usual(state, action);
       if (counter.value() > 0 || usual)
         add_sample(family,
                    {{"mode", std::string(mode)},
-                    {"at", std::string(policy::answer_at_name(step))},
+                    {"at", std::string(session::decided_at_name(step))},
                     {"state", std::string(policy::state_name(state))},
                     {"action", std::string(policy::action_name(action))}},
                    counter);
@@ -110,13 +110,15 @@ void add_unknown_ip(Families& families, const policy::UnknownIpCheck& check,
   const policy::UnknownIpMetrics& metrics = check.metrics();
   MetricFamily& decisions =
       add_family(families, "postern_unknown_ip_decisions_total", MetricType::counter,
-                 "What was decided because of a client's address: at rcpt each recipient once, "
-                 "else each client "
-                 "or transaction; in mode observe the action is only recorded.");
-  for (const auto step : {policy::AnswerAt::connect, policy::AnswerAt::ehlo, policy::AnswerAt::mail,
-                          policy::AnswerAt::rcpt})
+                 "What was decided because of a client's address: at rcpt and at data (of the "
+                 "host before a known host) each recipient once, else each client or transaction; "
+                 "in mode observe the action is only recorded.");
+  using session::DecidedAt;
+  for (const auto step :
+       {DecidedAt::connect, DecidedAt::ehlo, DecidedAt::mail, DecidedAt::rcpt, DecidedAt::data}) {
     add_decisions(decisions, sessions.enforced[step], "enforce", step);
-  add_decisions(decisions, sessions.observed, "observe", policy::AnswerAt::rcpt);
+    add_decisions(decisions, sessions.observed[step], "observe", step);
+  }
 
   MetricFamily& clients =
       add_family(families, "postern_unknown_ip_clients_total", MetricType::counter,

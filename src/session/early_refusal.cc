@@ -16,7 +16,7 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
   if (!verdict.enforced) co_return std::nullopt;
   const auto other = override_for(nullptr, verdict);
   const policy::Action action = other ? other->action : verdict.action;
-  count_decision(step, verdict, action);
+  count_decision(decided_at(step), verdict, action);
   const std::string& text = other ? other->reply : verdict.reply;
   const policy::OverrideDecision* override = other ? &*other : nullptr;
   if (text.empty()) {
@@ -56,6 +56,7 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
 }
 
 io::Task<> Session::check_helo() {
+  trust_speaker();
   const auto refusal = co_await refusal_at(AnswerAt::ehlo);
   // RFC 5321 section 4.3.2 lists no 4yz code for EHLO; a client reads one by its first digit
   // (section 4.2.1), and 450 is what the words behind it are known with.
@@ -66,7 +67,7 @@ io::Task<> Session::check_helo() {
 }
 
 io::Task<> Session::check_sender(Machine::CheckMail check) {
-  log_forwarded();
+  trust_speaker();
   sender_ = check.envelope->reverse_path;
   patience_ = policy::Patience::wait;
   tag_ = {};

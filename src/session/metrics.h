@@ -27,6 +27,18 @@ enum class MessageResult : std::uint8_t {
   failed,   ///< we could not take it
 };
 
+/// At which step of a session something was decided because of a client's address.
+enum class DecidedAt : std::uint8_t {
+  connect,
+  ehlo,
+  mail,
+  rcpt,
+  data,  ///< its end: of a known host's message, for the host before
+};
+/// "connect", "ehlo", "mail", "rcpt", "data".
+std::string_view decided_at_name(DecidedAt step);
+DecidedAt decided_at(policy::AnswerAt step);
+
 /// First digit of a reply's code.
 enum class ReplyClass : std::uint8_t {
   positive = 2,
@@ -46,9 +58,11 @@ struct Metrics {
   };
 
   /// What was decided because of a client's address, by the step, by what was found and by the
-  /// action that goes with it: at RCPT each recipient once, else each client or transaction.
-  ByEnum<policy::AnswerAt, 4, Decisions> enforced;
-  Decisions observed;  ///< the same when the action is only recorded, which is always at RCPT
+  /// action that goes with it: at RCPT and at the end of the data each recipient once, else each
+  /// client or transaction.
+  ByEnum<DecidedAt, 5, Decisions> enforced;
+  ByEnum<DecidedAt, 5, Decisions> observed;  ///< the same when the action is only recorded
+  Counter turned_away;  ///< connections that got 421 at once since there were too many
   ByEnum<RecipientResult, 4> recipients;
   ByEnum<MessageResult, 4> messages;
   Counter accepted_bytes;
@@ -63,6 +77,10 @@ struct Metrics {
   void count_refusal(const IpAddress& client, std::string_view cause, SteadyTime now) {
     refused.count({client, cause}, now);
     causes.count(cause, now);
+  }
+  void count_turned_away(const IpAddress& client, SteadyTime now) {
+    ++turned_away;
+    count_refusal(client, "busy", now);
   }
 };
 

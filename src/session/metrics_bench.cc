@@ -29,10 +29,9 @@ void count_session(Metrics& metrics, const std::string& sent, const IpAddress& c
                    io::Clock& clock) {
   const SteadyTime asked = clock.now();
   metrics.verdict_wait.observe(clock.now() - asked);
-  ++metrics.enforced[policy::AnswerAt::rcpt][policy::UnknownIpState::pass][policy::Action::accept];
+  ++metrics.enforced[DecidedAt::rcpt][policy::UnknownIpState::pass][policy::Action::accept];
   ++metrics.recipients[RecipientResult::accepted];
-  ++metrics.enforced[policy::AnswerAt::rcpt][policy::UnknownIpState::no_ptr]
-                    [policy::Action::reply_450];
+  ++metrics.enforced[DecidedAt::rcpt][policy::UnknownIpState::no_ptr][policy::Action::reply_450];
   ++metrics.recipients[RecipientResult::unknown_ip];
   metrics.count_refusal(client, policy::state_name(policy::UnknownIpState::no_ptr), clock.now());
   ++metrics.messages[MessageResult::accepted];

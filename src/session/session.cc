@@ -35,6 +35,7 @@ Session::Session(Parts parts, std::unique_ptr<io::Stream> stream)
       options_(std::move(parts.options)),
       start_tls_(std::move(parts.start_tls)),
       metrics_(parts.metrics),
+      log_limit_(parts.log_limit),
       stream_(std::move(stream)),
       client_(stream_->remote()),
       place_(std::move(parts.place)),
@@ -243,9 +244,9 @@ RecipientDecision Session::decision_about(const Machine::CheckRcpt& check,
       .via = via_};
 }
 
-void Session::count_decision(policy::AnswerAt step, const policy::UnknownIpVerdict& verdict,
+void Session::count_decision(DecidedAt step, const policy::UnknownIpVerdict& verdict,
                              policy::Action action) {
-  ++(verdict.enforced ? metrics_.enforced[step] : metrics_.observed)[verdict.state][action];
+  ++(verdict.enforced ? metrics_.enforced : metrics_.observed)[step][verdict.state][action];
 }
 
 void Session::count_refused(RecipientResult result, std::string_view cause) {
@@ -281,7 +282,7 @@ bool Session::refused_by_address(const Machine::CheckRcpt& check,
     return false;
   }
   const auto other = override_for(check.mailbox, verdict);
-  count_decision(policy::AnswerAt::rcpt, verdict, other ? other->action : verdict.action);
+  count_decision(DecidedAt::rcpt, verdict, other ? other->action : verdict.action);
   const auto reply = smtp::Reply::parse_line(other ? other->reply : verdict.reply);
   if (!reply) {
     if (other ? !verdict.reply.empty() : verdict.action == policy::Action::tag)
@@ -466,6 +467,7 @@ io::Task<> Session::end_data() {
                    {"bytes", machine_.content_bytes()},
                    {"id", committed->text()},
                    {"state", state_of(check_->ready())}});
+  log_forwarded(committed->text());
   machine_.answer({250, {2, 0, 0}, "Queued as " + committed->text()});
 }
 

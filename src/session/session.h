@@ -16,6 +16,7 @@
 #include "policy/unknown_ip.h"
 #include "queue/queue.h"
 #include "session/buffer_pool.h"
+#include "session/log_limit.h"
 #include "session/metrics.h"
 #include "session/options.h"
 #include "session/relay_control.h"
@@ -61,6 +62,7 @@ class Session {
     SharedOptions options;
     StartTls start_tls;  ///< empty: STARTTLS is not offered
     Metrics& metrics;
+    LogLimit& log_limit;
     SessionPlaces::Place place;
     Arrival arrival = Arrival::direct;
   };
@@ -81,6 +83,14 @@ class Session {
 
  private:
   using Machine = smtp::ServerMachine;
+  /// What is decided about a recipient because of the host before a known host.
+  struct HopDecision {
+    std::string_view recipient;
+    std::optional<policy::OverrideDecision> rule;
+    policy::Action action = policy::Action::accept;
+    std::string case_id;
+    std::optional<smtp::Reply> reply;  // that goes with the action
+  };
   /// Of a message that a known host hands on: the host before it.
   struct Hop {
     explicit Hop(std::function<bool(const IpAddress&)> trusted) : walk(std::move(trusted)) {}
@@ -90,13 +100,9 @@ class Session {
     std::string held;      // content that waits, since the check's result goes before it
     bool settled = false;  // nothing waits any more
     Duration verdict_after{};
-    // Once settled, if there is such a host; enforced only where known hosts' mail is decided upon.
+    // Once settled, if there is such a host; enforced only where it decides on the message.
     std::optional<policy::UnknownIpVerdict> verdict;
-  };
-  struct HopRefusal {
-    std::string_view recipient;
-    smtp::Reply reply;
-    std::optional<policy::OverrideDecision> rule;
+    std::vector<HopDecision> decisions;  // then, about each recipient
   };
   /// From the acceptance of DATA on.
   struct Message {
@@ -119,8 +125,11 @@ class Session {
   // Who the client is: session_client.cc.
   io::Task<> identify();
   io::Task<> name_client(const smtp::ClientAttributes& attributes);
-  void log_forwarded();
+  void log_forwarded(std::string_view queue_id);
   bool take_place(const IpAddress& client);
+  /// Whoever greets, or begins a transaction, speaks for himself from there on, unless he is a
+  /// proxy too: what the named client says passes through some proxies (nginx) as it comes, and
+  /// must not be believed as the proxy is.
   void trust_speaker();
 
   io::Task<> wait_before_greeting();
@@ -134,7 +143,7 @@ class Session {
   io::Task<> check_sender(Machine::CheckMail check);
   io::Task<> check_recipient(Machine::CheckRcpt check);
   void count_refused(RecipientResult result, std::string_view cause);
-  void count_decision(policy::AnswerAt step, const policy::UnknownIpVerdict& verdict,
+  void count_decision(DecidedAt step, const policy::UnknownIpVerdict& verdict,
                       policy::Action action);
   /// Whether relay control, or the client's address, refuses the recipient; then it is answered.
   bool refused_by_relay_control(const Machine::CheckRcpt& check, RelayDecision relay);
@@ -162,8 +171,10 @@ class Session {
   /// Holds back what has passed the filter until the host before has been looked for, and checked.
   io::Task<> hold_for_hop();
   [[nodiscard]] std::string fields_of_hop() const;
+  void decide_by_hop();
   void log_hop();
-  std::vector<HopRefusal> refusals_of_hop();
+  void excuse_by_hop(const HopDecision& decision);
+  void refuse_by_hop(const HopDecision& decision);
   /// The reply that refuses the message for the host before the known host.
   std::optional<smtp::Reply> refusal_of_hop();
 
@@ -183,6 +194,7 @@ class Session {
   SharedOptions options_;
   StartTls start_tls_;
   Metrics& metrics_;
+  LogLimit& log_limit_;
   std::unique_ptr<io::Stream> stream_;
   Endpoint client_;               ///< until a proxy has said otherwise, the connection's
   std::optional<IpAddress> via_;  ///< the proxy that said so

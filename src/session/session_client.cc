@@ -15,9 +15,14 @@ io::Task<> Session::identify() {
       *stream_, world_.clock.in(options_->proxies.header_timeout));
   if (!header) {
     // A proxy that only looks whether the port is open goes without a word.
-    const bool silent = header.error().cause == Cause::closed;
-    ports_.log.line(silent ? Severity::debug : Severity::warning, "no_proxy_header",
-                    {{"proxy", client_.address.text()}, {"what", header.error().what}});
+    if (header.error().cause == Cause::closed)
+      ports_.log.line(Severity::debug, "no_proxy_header",
+                      {{"proxy", client_.address.text()}, {"what", header.error().what}});
+    else if (log_limit_.allows())
+      ports_.log.line(Severity::warning, "no_proxy_header",
+                      {{"proxy", client_.address.text()},
+                       {"what", header.error().what},
+                       {"more", log_limit_.take_unlogged()}});
     stream_->close();
     closed_ = true;
     co_return;
@@ -44,8 +49,12 @@ void Session::trust_speaker() {
 
 bool Session::take_place(const IpAddress& client) {
   if (place_.take(client, options_->sessions_per_client_max)) return true;
-  metrics_.count_refusal(client, "busy", world_.clock.now());
-  ports_.log.line(Severity::info, "busy", {{"client", client.text()}, {"why", too_many_of_client}});
+  metrics_.count_turned_away(client, world_.clock.now());
+  if (log_limit_.allows())
+    ports_.log.line(Severity::info, "busy",
+                    {{"client", client.text()},
+                     {"why", too_many_of_client},
+                     {"more", log_limit_.take_unlogged()}});
   return false;
 }
 
@@ -56,8 +65,10 @@ io::Task<> Session::name_client(const smtp::ClientAttributes& attributes) {
                    {"helo", attributes.helo.value_or("")},
                    {"login", attributes.login.value_or("")},
                    {"via", speaker_.text()}});
+  sender_.clear();
   if (attributes.address) {
     via_ = speaker_;
+    authenticated_ = false;
     client_ = {*attributes.address, attributes.port.value_or(0)};
     if (!take_place(client_.address))
       co_return machine_.answer(busy_reply(options_->smtp.hostname, too_many_of_client));
@@ -80,11 +91,13 @@ io::Task<> Session::name_client(const smtp::ClientAttributes& attributes) {
     machine_.accept();
 }
 
-void Session::log_forwarded() {
+void Session::log_forwarded(std::string_view queue_id) {
   const smtp::ForwardedClient* const forwarded = machine_.forwarded();
   if (forwarded == nullptr) return;
   ports_.log.line(Severity::info, "forwarded",
                   {{"client", client_.address.text()},
+                   {"id", queue_id},
+                   {"sender", sender_},
                    {"orig_client", forwarded->address},
                    {"orig_name", forwarded->name},
                    {"orig_port", forwarded->port},

@@ -49,17 +49,37 @@ io::Task<> Session::hold_for_hop() {
     hop.verdict = *co_await check->verdict();
     hop.verdict_after = world_.clock.now() - began;
     hop.verdict->enforced &= hop.decide == policy::KnownHostsDecide::refuse;
+    decide_by_hop();
   }
   message_->passed = fields_of_hop();
   message_->passed += std::exchange(hop.held, std::string());
 }
 
+void Session::decide_by_hop() {
+  Hop& hop = *message_->hop;
+  policy::UnknownIpVerdict& verdict = *hop.verdict;
+  for (const std::string& recipient : message_->recipient_addresses) {
+    HopDecision& decision = hop.decisions.emplace_back();
+    decision.recipient = recipient;
+    decision.rule =
+        ports_.unknown_ip.override_for(verdict, domain_of(sender_), domain_of(recipient));
+    const auto& rule = decision.rule;
+    decision.action = rule ? rule->action : verdict.action;
+    decision.case_id = rule ? rule->case_id : verdict.case_id;
+    decision.reply = smtp::Reply::parse_line(rule ? rule->reply : verdict.reply);
+  }
+  // One reply is for all recipients: whoever may have the message keeps it from being refused.
+  const auto accepts = [](const HopDecision& decision) { return !decision.reply; };
+  const auto accepted = std::ranges::count_if(hop.decisions, accepts);
+  if (accepted != 0 && accepted != std::ssize(hop.decisions)) verdict.enforced = false;
+}
+
 std::string Session::fields_of_hop() const {
-  const auto& found = message_->hop->verdict;
-  const policy::UnknownIpVerdict* const verdict = found ? &*found : check_->ready();
+  const Hop& hop = *message_->hop;
+  const policy::UnknownIpVerdict* const verdict = hop.verdict ? &*hop.verdict : check_->ready();
   if (verdict == nullptr) return {};
   UnknownIpTag tag;
-  if (found) tag.take(found->action, found->enforced ? std::string_view() : found->case_id);
+  for (const HopDecision& decision : hop.decisions) tag.take(decision.action, decision.case_id);
   std::string fields = compose_results(options_->smtp.hostname, *verdict);
   if (bears_field(options_->unknown_ip_header, *verdict, tag))
     fields += compose_unknown_ip_field(*verdict, tag);
@@ -80,68 +100,61 @@ void Session::log_hop() {
                    {"id", message_->queue_id}});
 }
 
-std::vector<Session::HopRefusal> Session::refusals_of_hop() {
+void Session::excuse_by_hop(const HopDecision& decision) {
   const Hop& hop = *message_->hop;
-  std::vector<HopRefusal> refusals;
-  for (const std::string& recipient : message_->recipient_addresses) {
-    auto other =
-        ports_.unknown_ip.override_for(*hop.verdict, domain_of(sender_), domain_of(recipient));
-    const auto reply = smtp::Reply::parse_line(other ? other->reply : hop.verdict->reply);
-    if (reply) {
-      refusals.push_back({recipient, *reply, std::move(other)});
-      continue;
-    }
-    if (other ? !hop.verdict->reply.empty() : hop.verdict->action == policy::Action::tag)
-      record_refusal(recipient, *hop.verdict, other ? &*other : nullptr, ledger::Effect::excused);
-    if (other && !hop.verdict->reply.empty())
-      log_excused(ports_.log, {.client = hop.walk.hop(),
-                               .sender = sender_,
-                               .recipient = recipient,
-                               .state = policy::state_name(hop.verdict->state),
-                               .rule = other->name});
-  }
-  return refusals;
+  const bool overridden = decision.rule && !hop.verdict->reply.empty();
+  if (overridden || (!decision.rule && decision.action == policy::Action::tag))
+    record_refusal(decision.recipient, *hop.verdict, decision.rule ? &*decision.rule : nullptr,
+                   ledger::Effect::excused);
+  if (overridden)
+    log_excused(ports_.log, {.client = hop.walk.hop(),
+                             .sender = sender_,
+                             .recipient = decision.recipient,
+                             .state = policy::state_name(hop.verdict->state),
+                             .rule = decision.rule->name});
+}
+
+void Session::refuse_by_hop(const HopDecision& decision) {
+  const Hop& hop = *message_->hop;
+  const RecipientDecision told{
+      .client = hop.walk.hop(),
+      .helo = {},
+      .protocol = mail::protocol_word(machine_.greeting() == smtp::Greeting::ehlo, machine_.tls()),
+      .sender = sender_,
+      .recipient = decision.recipient,
+      .verdict = &*hop.verdict,
+      .cause = policy::state_name(hop.verdict->state),
+      .reply = *decision.reply,
+      .case_id = decision.case_id,
+      .rule = decision.rule ? std::string_view(decision.rule->name) : std::string_view(),
+      .via = client_.address};
+  const bool refused = hop.verdict->enforced;
+  record_refusal(decision.recipient, *hop.verdict, decision.rule ? &*decision.rule : nullptr,
+                 refused ? ledger::Effect::refused : ledger::Effect::would_refuse);
+  if (!refused) return log_would_refuse(ports_.log, told);
+  ++metrics_.recipients[RecipientResult::unknown_ip];
+  metrics_.count_refusal(hop.walk.hop(), told.cause, world_.clock.now());
+  log_refused(ports_.log, told);
+  if (options_->postfix_rejects) log_postfix_reject(ports_.log, told);
 }
 
 std::optional<smtp::Reply> Session::refusal_of_hop() {
   log_hop();
   const Hop& hop = *message_->hop;
-  if (!hop.verdict) return std::nullopt;
-  const auto refusals = refusals_of_hop();
-  if (refusals.empty()) return std::nullopt;
-  // One reply is for all recipients: whoever may have the message keeps it from being refused.
-  const bool refused =
-      hop.verdict->enforced && refusals.size() == message_->recipient_addresses.size();
-  for (const HopRefusal& refusal : refusals) {
-    const RecipientDecision decision{
-        .client = hop.walk.hop(),
-        .helo = {},
-        .protocol =
-            mail::protocol_word(machine_.greeting() == smtp::Greeting::ehlo, machine_.tls()),
-        .sender = sender_,
-        .recipient = refusal.recipient,
-        .verdict = &*hop.verdict,
-        .cause = policy::state_name(hop.verdict->state),
-        .reply = refusal.reply,
-        .case_id = refusal.rule ? refusal.rule->case_id : hop.verdict->case_id,
-        .rule = refusal.rule ? std::string_view(refusal.rule->name) : std::string_view(),
-        .via = client_.address};
-    record_refusal(refusal.recipient, *hop.verdict, refusal.rule ? &*refusal.rule : nullptr,
-                   refused ? ledger::Effect::refused : ledger::Effect::would_refuse);
-    if (!refused) {
-      log_would_refuse(ports_.log, decision);
+  std::optional<smtp::Reply> refusal;
+  for (const HopDecision& decision : hop.decisions) {
+    count_decision(DecidedAt::data, *hop.verdict, decision.action);
+    if (!decision.reply) {
+      excuse_by_hop(decision);
       continue;
     }
-    metrics_.count_refusal(hop.walk.hop(), decision.cause, world_.clock.now());
-    log_refused(ports_.log, decision);
-    if (options_->postfix_rejects) log_postfix_reject(ports_.log, decision);
+    refuse_by_hop(decision);
+    // Temporary for one is temporary for all.
+    if (hop.verdict->enforced && (!refusal || decision.reply->is_temporary()))
+      refusal = decision.reply;
   }
-  if (!refused) return std::nullopt;
-  ++metrics_.messages[MessageResult::refused];
-  // Temporary for one is temporary for all.
-  const auto mildest = std::ranges::min_element(
-      refusals, {}, [](const HopRefusal& refusal) { return refusal.reply.code >= 500; });
-  return mildest->reply;
+  if (refusal) ++metrics_.messages[MessageResult::refused];
+  return refusal;
 }
 
 }  // namespace postern::session

@@ -21,6 +21,8 @@ void Session::record_refusal(std::string_view recipient, const policy::UnknownIp
   if (recipient.empty() && check_->answer_at() == policy::AnswerAt::connect && !reply.empty())
     reply = policy::greeting_refusal(reply);
   const Hop* const hop = hop_of(verdict);
+  // Of a transaction before, when this one has not named it yet.
+  const bool sender_known = !recipient.empty() || check_->answer_at() >= policy::AnswerAt::mail;
   std::string rule = override != nullptr ? override->name : std::string();
   if (rule.empty() && effect == ledger::Effect::would_refuse)
     rule = !verdict.observed_because.empty() ? verdict.observed_because
@@ -31,7 +33,7 @@ void Session::record_refusal(std::string_view recipient, const policy::UnknownIp
        .case_id = by_override ? override->case_id : verdict.case_id,
        .client = hop != nullptr ? hop->walk.hop() : client_.address,
        .helo = hop != nullptr ? std::string() : std::string(machine_.helo()),
-       .sender = sender_,
+       .sender = sender_known ? sender_ : std::string(),
        .recipient = std::string(recipient),
        .state = std::string(policy::state_name(verdict.state)),
        .action = std::string(policy::action_name(by_override ? override->action : verdict.action)),

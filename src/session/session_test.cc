@@ -95,7 +95,8 @@ TEST(TraceFilter, RemovesForgedResultsInAnyChunks) {
       {"a blank before the colon, another case", "AUTHENTICATION-results \t: GW.example.com\r\n",
        ""},
       {"unreadable", "Authentication-Results: (gw.example.com; x=pass\r\n", ""},
-      {"behind a line that is no field", "garbage\r\n" + ours + "\r\n", "garbage\r\n\r\n"},
+      {"behind a line that is no field", "A: 1\r\ngarbage\r\n" + ours + "\r\n",
+       "A: 1\r\ngarbage\r\n\r\n"},
       {"without a line end", "Authentication-Results: gw.example.com", ""},
       {"another field whose name begins so", "Authentication-Results-X: gw.example.com\r\n",
        "Authentication-Results-X: gw.example.com\r\n"},
@@ -107,6 +108,35 @@ TEST(TraceFilter, RemovesForgedResultsInAnyChunks) {
       TraceFilter filter("gw.example.com");
       EXPECT_EQ(filtered(c.in, chunk, filter), c.out) << c.reason << " in " << chunk;
       EXPECT_EQ(filter.received_count(), c.received) << c.reason;
+    }
+  }
+}
+
+/// Our own fields come right before what the filter gives.
+TEST(TraceFilter, NothingGoesOnWithTheFieldsBefore) {
+  struct Case {
+    std::string_view reason;
+    std::string in;
+    std::string out;
+  };
+  const std::string ours = "Authentication-Results: gw.example.com; x=pass\r\n";
+  const std::string line(2 * TraceFilter::held_bytes_max, 'x');
+  const std::vector<Case> cases{
+      {"a tab", "\t; dkim=pass\r\nA: 1\r\n\r\nx", "\r\n\t; dkim=pass\r\nA: 1\r\n\r\nx"},
+      {"a blank", " x\r\n y\r\n" + ours, "\r\n x\r\n y\r\n" + ours},
+      {"nothing but a blank", " ", "\r\n "},
+      {"blanks, then the end of the header section", "\t\r\n\r\n", "\r\n\t\r\n\r\n"},
+      {"a blank behind a field that goes", ours + " y\r\nA: 1\r\n", "A: 1\r\n"},
+      {"a line that is no field", "dkim=pass\r\n" + ours, "\r\ndkim=pass\r\n" + ours},
+      {"the same without an end", line + " " + ours, "\r\n" + line + " " + ours},
+      {"the same behind a field that goes", ours + "dkim=pass\r\n", "\r\ndkim=pass\r\n"},
+      {"a mailbox's separator", ">From a@b Mon Nov 30 10:00:00\r\nA: 1\r\n",
+       ">From a@b Mon Nov 30 10:00:00\r\nA: 1\r\n"},
+  };
+  for (const Case& c : cases) {
+    for (const std::size_t chunk : {1, 2, 3, 1'000'000}) {
+      TraceFilter filter("gw.example.com");
+      EXPECT_EQ(filtered(c.in, chunk, filter), c.out) << c.reason << " in " << chunk;
     }
   }
 }

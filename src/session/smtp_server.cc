@@ -11,8 +11,6 @@ namespace {
 constexpr Duration accept_pause = std::chrono::milliseconds(100);
 /// The buffer of a fresh socket is empty, so this passes only for a peer that is gone.
 constexpr Duration turn_away_timeout = std::chrono::seconds(1);
-/// Events that any peer can cause at will are logged once in this time, with their number.
-constexpr Duration log_interval = std::chrono::seconds(1);
 /// A reload may raise Options::sessions_max up to this.
 constexpr std::size_t tasks_max = 1'000'000;
 
@@ -23,7 +21,8 @@ SmtpServer::SmtpServer(const io::World& world, Ports ports, SharedOptions option
       ports_(ports),
       options_(std::move(options)),
       session_ended_(world_.clock),
-      tasks_(world_.executor, world_.clock, tasks_max) {}
+      tasks_(world_.executor, world_.clock, tasks_max),
+      log_limit_(world_.clock) {}
 
 SmtpServer::~SmtpServer() = default;
 
@@ -49,7 +48,7 @@ std::vector<Endpoint> SmtpServer::endpoints() const {
 }
 
 SmtpServer::Counts SmtpServer::counts() const {
-  return {sessions_.size(), accepted_, turned_away_};
+  return {sessions_.size(), accepted_, metrics_.turned_away.value()};
 }
 
 io::Task<> SmtpServer::accept_from(std::shared_ptr<io::Listener> listener) {
@@ -60,7 +59,7 @@ io::Task<> SmtpServer::accept_from(std::shared_ptr<io::Listener> listener) {
       continue;
     }
     if (stream.error().cause == Cause::cancelled) co_return;
-    if (log_allowed())
+    if (log_limit_.allows())
       ports_.log.line(Severity::warning, "accept_failed",
                       {{"at", listener->local().text()}, {"what", stream.error().what}});
     co_await world_.clock.sleep_for(accept_pause);
@@ -81,7 +80,7 @@ io::Task<> SmtpServer::admit(std::unique_ptr<io::Stream> stream) {
   const auto place = sessions_.insert(
       sessions_.end(),
       std::make_shared<Session>(
-          Session::Parts{world_, ports_, buffers_, options_, start_tls_, metrics_,
+          Session::Parts{world_, ports_, buffers_, options_, start_tls_, metrics_, log_limit_,
                          std::move(of_client), proxied ? Arrival::proxied : Arrival::direct},
           std::move(stream)));
   if (!tasks_.spawn("smtp session", serve(place))) forget(place);
@@ -98,8 +97,7 @@ void SmtpServer::forget(Sessions::iterator place) {
 }
 
 io::Task<> SmtpServer::turn_away(std::unique_ptr<io::Stream> stream, std::string_view why) {
-  ++turned_away_;
-  metrics_.count_refusal(stream->remote().address, "busy", world_.clock.now());
+  metrics_.count_turned_away(stream->remote().address, world_.clock.now());
   log_turned_away(*stream, why);
   // RFC 5321 section 3.1: a server that cannot serve now may greet with a refusal; 421 closes.
   const smtp::Reply reply = busy_reply(options_->smtp.hostname, why);
@@ -109,23 +107,13 @@ io::Task<> SmtpServer::turn_away(std::unique_ptr<io::Stream> stream, std::string
   stream->close();
 }
 
-bool SmtpServer::log_allowed() {
-  const SteadyTime now = world_.clock.now();
-  if (now < next_log_) {
-    ++unlogged_;
-    return false;
-  }
-  next_log_ = now + log_interval;
-  return true;
-}
-
 void SmtpServer::log_turned_away(const io::Stream& stream, std::string_view why) {
-  if (!log_allowed()) return;
+  if (!log_limit_.allows()) return;
   ports_.log.line(Severity::info, "busy",
                   {{"client", stream.remote().address.text()},
                    {"why", why},
                    {"sessions", static_cast<std::uint64_t>(sessions_.size())},
-                   {"more", std::exchange(unlogged_, 0)}});
+                   {"more", log_limit_.take_unlogged()}});
 }
 
 io::Task<> SmtpServer::stop(io::Deadline deadline) {

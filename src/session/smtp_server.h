@@ -43,7 +43,7 @@ class SmtpServer {
   struct Counts {
     std::uint64_t sessions = 0;     ///< now
     std::uint64_t accepted = 0;     ///< connections since start
-    std::uint64_t turned_away = 0;  ///< of them, by a bound
+    std::uint64_t turned_away = 0;  ///< of them, by a bound, before or after a proxy's word
   };
   [[nodiscard]] Counts counts() const;
   [[nodiscard]] const Metrics& metrics() const { return metrics_; }
@@ -59,7 +59,6 @@ class SmtpServer {
   void forget(Sessions::iterator place);
   io::Task<> turn_away(std::unique_ptr<io::Stream> stream, std::string_view why);
   void log_turned_away(const io::Stream& stream, std::string_view why);
-  bool log_allowed();
 
   io::World world_;
   Ports ports_;
@@ -73,10 +72,8 @@ class SmtpServer {
   io::TaskGroup tasks_;
   bool stopping_ = false;
   std::uint64_t accepted_ = 0;
-  std::uint64_t turned_away_ = 0;
   Metrics metrics_;
-  std::uint64_t unlogged_ = 0;
-  SteadyTime next_log_{};
+  LogLimit log_limit_;
 };
 
 }  // namespace postern::session

@@ -1,5 +1,6 @@
 #include "session/smtp_server.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -65,6 +66,13 @@ class CountingLog final : public Log {
   std::vector<std::string> events;
 };
 
+class KeptRefusals final : public ledger::Recorder {
+ public:
+  void refused(ledger::Refusal refusal) override { refusals.push_back(std::move(refusal)); }
+  void accepted(ledger::Acceptance) override {}
+  std::vector<ledger::Refusal> refusals;
+};
+
 /// A server on one simulated host and clients on another.
 struct Bed {
   explicit Bed(int accept_failures = 0)
@@ -92,6 +100,15 @@ struct Bed {
         co_await client_world.network.connect(server_endpoint, client_world.clock.in(seconds(60)));
     if (!stream) co_return;
     co_await exchange(**stream, std::move(input), output);
+  }
+  /// The same of a client who does not wait for the greeting, as a proxy.
+  io::Task<> begin_with(std::string input, std::string* output) {
+    io::World client_world = clients.world();
+    const io::Deadline deadline = client_world.clock.in(seconds(60));
+    auto stream = co_await client_world.network.connect(server_endpoint, deadline);
+    if (!stream) co_return;
+    (void)co_await (*stream)->write_all(input, deadline);
+    co_await read_to_end(**stream, output);
   }
   /// Sends all and reads to the end.
   io::Task<> exchange(io::Stream& stream, std::string input, std::string* output) {
@@ -127,7 +144,8 @@ struct Bed {
   CountingLog log;
   queue::Queue queue{world, store, log, {}};
   std::shared_ptr<Options> options;
-  SmtpServer server{world, {queue, check, recipients, log}, options};
+  KeptRefusals recorder;
+  SmtpServer server{world, {queue, check, recipients, log, &recorder}, options};
 };
 
 TEST(SmtpServer, SurvivesRunningOutOfDescriptors) {
@@ -171,6 +189,156 @@ TEST(SmtpServer, LogsAFloodOfTurnedAwayClientsWithinBounds) {
   const auto took = std::chrono::duration_cast<seconds>(bed.sim.now() - begin).count();
   EXPECT_EQ(bed.server.counts().turned_away, 200U);
   EXPECT_LE(std::ranges::count(bed.log.events, "busy"), took + 1);
+  ASSERT_TRUE(bed.sim.run_task(bed.gateway, bed.stop()));
+}
+
+TEST(SmtpServer, LogsAFloodBehindAProxyWithinBounds) {
+  struct Case {
+    std::string_view input;
+    std::string_view event;
+    std::string_view output;
+    std::uint64_t turned_away;
+  };
+  const Case cases[] = {
+      {"PROXY TCP4 192.0.2.99 198.51.100.25 4711 25\r\n", "busy",
+       "421 4.3.2 gw.example.com too many connections from your address, try again later\r\n", 200},
+      {"EHLO c.example\r\n", "no_proxy_header", "", 0},
+  };
+  for (const Case& c : cases) {
+    Bed bed;
+    bed.options->proxies.proxy_protocol = {*IpNetwork::parse("192.0.2.7")};
+    bed.options->sessions_per_client_max = 0;
+    ASSERT_TRUE(bed.sim.run_task(bed.gateway, bed.start()));
+    const SteadyTime begin = bed.sim.now();
+    for (int i = 0; i < 200; ++i) {
+      std::string output;
+      ASSERT_TRUE(bed.sim.run_task(bed.clients, bed.begin_with(std::string(c.input), &output)));
+      EXPECT_EQ(output, c.output);
+    }
+    const auto took = std::chrono::duration_cast<seconds>(bed.sim.now() - begin).count();
+    EXPECT_EQ(bed.server.counts().turned_away, c.turned_away) << c.event;
+    EXPECT_LE(std::ranges::count(bed.log.events, c.event), took + 1) << c.event;
+    EXPECT_GE(std::ranges::count(bed.log.events, c.event), 1) << c.event;
+    ASSERT_TRUE(bed.sim.run_task(bed.gateway, bed.stop()));
+  }
+}
+
+/// Every counter of decisions that is not 0: "enforce rcpt no_ptr 450 2".
+std::vector<std::string> decisions(const Metrics& metrics) {
+  std::vector<std::string> lines;
+  const auto add = [&lines](std::string_view mode, const auto& by_step) {
+    for (std::uint8_t step = 0; step < by_step.size; ++step)
+      for (std::uint8_t state = 0; state < Metrics::Decisions::size; ++state)
+        for (std::uint8_t action = 0; action < 5; ++action) {
+          const auto at = static_cast<DecidedAt>(step);
+          const auto found = static_cast<policy::UnknownIpState>(state);
+          const auto done = static_cast<policy::Action>(action);
+          if (const auto count = by_step[at][found][done].value(); count > 0)
+            lines.push_back(fmt::format("{} {} {} {} {}", mode, decided_at_name(at),
+                                        policy::state_name(found), policy::action_name(done),
+                                        count));
+        }
+  };
+  add("enforce", metrics.enforced);
+  add("observe", metrics.observed);
+  return lines;
+}
+
+const std::string two_recipients =
+    "EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@ours.example>\r\n"
+    "RCPT TO:<d@ours.example>\r\n";
+
+TEST(SmtpServer, CountsDecisionsWhereTheyAreAnswered) {
+  using policy::AnswerAt;
+  using policy::UnknownIpMode;
+  struct Case {
+    UnknownIpMode mode;
+    AnswerAt step;
+    std::string line;
+  };
+  const Case cases[] = {
+      {UnknownIpMode::enforce, AnswerAt::connect, "enforce connect no_ptr 450 1"},
+      {UnknownIpMode::enforce, AnswerAt::ehlo, "enforce ehlo no_ptr 450 1"},
+      {UnknownIpMode::enforce, AnswerAt::mail, "enforce mail no_ptr 450 1"},
+      {UnknownIpMode::enforce, AnswerAt::rcpt, "enforce rcpt no_ptr 450 2"},
+      {UnknownIpMode::observe, AnswerAt::connect, "observe rcpt no_ptr 450 2"},
+      {UnknownIpMode::observe, AnswerAt::rcpt, "observe rcpt no_ptr 450 2"},
+  };
+  for (const Case& c : cases) {
+    Bed bed;
+    policy::UnknownIpOptions options;
+    options.mode = c.mode;
+    options.answer_at = c.step;
+    bed.check.set_options(options);
+    ASSERT_TRUE(bed.sim.run_task(bed.gateway, bed.start()));
+    std::string output;
+    ASSERT_TRUE(bed.sim.run_task(bed.clients, bed.talk_to(two_recipients + "QUIT\r\n", &output)));
+    EXPECT_THAT(decisions(bed.server.metrics()), testing::ElementsAre(c.line)) << output;
+    const bool refused = c.mode == UnknownIpMode::enforce && c.step == AnswerAt::rcpt;
+    EXPECT_EQ(bed.server.metrics().recipients[RecipientResult::unknown_ip].value(),
+              refused ? 2U : 0U);
+    ASSERT_TRUE(bed.sim.run_task(bed.gateway, bed.stop()));
+  }
+}
+
+TEST(SmtpServer, CountsDecisionsAboutTheHostBeforeAKnownHost) {
+  using policy::KnownHostsDecide;
+  struct Case {
+    KnownHostsDecide decide;
+    std::string line;
+    std::uint64_t refused;
+  };
+  const Case cases[] = {
+      {KnownHostsDecide::refuse, "enforce data no_ptr 450 2", 2},
+      {KnownHostsDecide::record, "observe data no_ptr 450 2", 0},
+  };
+  for (const Case& c : cases) {
+    Bed bed;
+    policy::UnknownIpOptions options;
+    options.mode = policy::UnknownIpMode::enforce;
+    options.known_hosts = {*IpNetwork::parse("192.0.2.7")};
+    options.known_hosts_decide = c.decide;
+    bed.check.set_options(options);
+    ASSERT_TRUE(bed.sim.run_task(bed.gateway, bed.start()));
+    std::string output;
+    ASSERT_TRUE(bed.sim.run_task(
+        bed.clients,
+        bed.talk_to(two_recipients +
+                        "DATA\r\nReceived: from h (unknown [192.0.2.9]) by r (Postfix)\r\n.\r\n"
+                        "QUIT\r\n",
+                    &output)));
+    EXPECT_THAT(decisions(bed.server.metrics()), testing::Contains(c.line)) << output;
+    EXPECT_EQ(bed.server.metrics().recipients[RecipientResult::unknown_ip].value(), c.refused);
+    ASSERT_TRUE(bed.sim.run_task(bed.gateway, bed.stop()));
+  }
+}
+
+/// What is answered before MAIL knows no sender, though one was named before: by a proxy for
+/// somebody else, or in a transaction that another greeting ended.
+TEST(SmtpServer, RecordsNoSenderOfBefore) {
+  Bed bed;
+  bed.options->proxies.xclient = {*IpNetwork::parse("192.0.2.7")};
+  policy::UnknownIpOptions options;
+  options.mode = policy::UnknownIpMode::enforce;
+  options.answer_at = policy::AnswerAt::ehlo;
+  policy::Override spared;
+  spared.network = IpNetwork::parse("192.0.2.7");
+  spared.action = policy::Action::accept;
+  spared.comment = "proxy";
+  options.overrides = policy::Overrides({spared});
+  bed.check.set_options(options);
+  ASSERT_TRUE(bed.sim.run_task(bed.gateway, bed.start()));
+  std::string output;
+  const std::string transaction = "EHLO p.example\r\nMAIL FROM:<a@b.example>\r\n";
+  ASSERT_TRUE(bed.sim.run_task(bed.clients,
+                               bed.talk_to(transaction + transaction + "RSET\r\n" +
+                                               "XCLIENT ADDR=192.0.2.9 HELO=c.example\r\nQUIT\r\n",
+                                           &output)));
+  ASSERT_EQ(bed.recorder.refusals.size(), 3U) << output;
+  for (const ledger::Refusal& refusal : bed.recorder.refusals) EXPECT_EQ(refusal.sender, "");
+  EXPECT_EQ(bed.recorder.refusals[1].effect, ledger::Effect::excused);
+  EXPECT_EQ(bed.recorder.refusals[2].client, *IpAddress::parse("192.0.2.9"));
+  EXPECT_EQ(bed.recorder.refusals[2].helo, "c.example");
   ASSERT_TRUE(bed.sim.run_task(bed.gateway, bed.stop()));
 }
 

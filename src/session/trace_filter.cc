@@ -5,6 +5,16 @@
 #include "session/unknown_ip_field.h"
 
 namespace postern::session {
+namespace {
+
+constexpr std::string_view empty_line = "\r\n";
+
+/// Not a field, yet fields follow: a mailbox file's separator, which some hosts leave in front.
+bool is_separator(std::string_view line) {
+  return line.starts_with("From ") || line.starts_with(">From ");
+}
+
+}  // namespace
 
 void TraceFilter::feed(std::string_view content, std::string& out) {
   for (std::size_t i = 0; i < content.size(); ++i) {
@@ -32,13 +42,13 @@ void TraceFilter::step(char c, std::string& out) {
       if (c == '\n') {
         state_ = State::line_start;
         // An empty line, alone in what is held: the header section ends.
-        if (held_ == "\r\n") {
+        if (held_ == empty_line) {
           out += held_;
           held_.clear();
           state_ = State::body;
         }
       } else if (held_.size() >= held_bytes_max) {
-        state_ = decide(out) ? State::passing : State::dropping;
+        decide(out);
       }
       return;
     case State::passing:
@@ -62,34 +72,38 @@ void TraceFilter::start_line(char c, std::string& out) {
     state_ = State::dropping;
   else {
     if (!folded && !held_.empty()) decide(out);
-    state_ = State::holding;
+    if (state_ != State::body) state_ = State::holding;
   }
   step(c, out);
 }
 
-bool TraceFilter::decide(std::string& out) {
-  const std::size_t colon = held_.find(':');
-  const std::string_view held(held_);
-  // RFC 5322 section 4.5: obsolete syntax allows blanks before the colon, and readers accept them.
-  const std::string_view name =
-      colon == std::string::npos ? std::string_view() : trim(held.substr(0, colon));
-  if (equal_ignoring_case(name, "Received")) {
-    ++received_count_;
-    if (on_received_) on_received_(held.substr(colon + 1));
+void TraceFilter::decide(std::string& out) {
+  const auto field = mail::HeaderReader(held_).next();
+  if (!field && !began_ && !is_separator(held_)) {
+    out.append(empty_line).append(held_);
+    state_ = State::body;
+  } else if (!field || stays(*field)) {
+    out += held_;
+    began_ = true;
+    state_ = State::passing;
+  } else {
+    ++removed_count_;
+    state_ = State::dropping;
   }
-  // Only ours tells what we found. Whoever wrote one before us may be anybody.
-  bool stays = !equal_ignoring_case(name, unknown_ip_field_name);
+  held_.clear();
+}
+
+bool TraceFilter::stays(const mail::HeaderField& field) {
+  if (equal_ignoring_case(field.name, "Received")) {
+    ++received_count_;
+    if (on_received_) on_received_(field.value);
+  }
   // RFC 8601 section 5: a border host removes fields that claim to be its own. One that cannot be
   // read is removed too: it is of no use, and a lenient reader might find our name in it.
-  if (equal_ignoring_case(name, "Authentication-Results"))
-    stays =
-        mail::authserv_claim(held.substr(colon + 1), authserv_id_) == mail::AuthservClaim::other;
-  if (stays)
-    out += held_;
-  else
-    ++removed_count_;
-  held_.clear();
-  return stays;
+  if (equal_ignoring_case(field.name, "Authentication-Results"))
+    return mail::authserv_claim(field.value, authserv_id_) == mail::AuthservClaim::other;
+  // Only ours tells what we found. Whoever wrote one before us may be anybody.
+  return !equal_ignoring_case(field.name, unknown_ip_field_name);
 }
 
 }  // namespace postern::session

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "mail/header_reader.h"
+
 namespace postern::session {
 
 /// Passes a message's content through while it arrives and works on its header section: removes
@@ -15,6 +17,10 @@ namespace postern::session {
 ///
 /// Only the empty line ends the header section here, not a line that is no field: readers behind us
 /// may pass over such a line, and a forged result behind it would be believed.
+///
+/// What comes out stands behind fields of ours. Content whose first line is no field could go on
+/// with the last of them, as a line that begins with a blank does, and forge our result in it: all
+/// of it is body, and an empty line is put before it.
 class TraceFilter {
  public:
   static constexpr std::size_t held_bytes_max = 16 * 1024;
@@ -45,13 +51,15 @@ class TraceFilter {
   };
   void step(char c, std::string& out);
   void start_line(char c, std::string& out);
-  /// Decides the held field; true: it stays (and was appended).
-  bool decide(std::string& out);
+  /// Decides what is held: it stays (and was appended), goes, or is body.
+  void decide(std::string& out);
+  bool stays(const mail::HeaderField& field);
 
   std::string authserv_id_;
   std::function<void(std::string_view)> on_received_;
   State state_ = State::line_start;
   std::string held_;
+  bool began_ = false;  // something of the header section stays
   std::size_t received_count_ = 0;
   std::size_t removed_count_ = 0;
 };

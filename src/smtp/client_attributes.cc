@@ -66,7 +66,9 @@ class Xclient {
       return equal_ignoring_case(attribute.name, name);
     };
     if (is("NAME")) return name(attribute.value);
-    if (is("ADDR")) return address(attribute.value, into_.address);
+    // Nobody stays whom the proxy spoke for before, and a client without an address can be neither
+    // checked nor limited.
+    if (is("ADDR")) return address(attribute.value, into_.address) && into_.address;
     if (is("PORT")) return port(attribute.value, into_.port);
     if (is("PROTO")) return protocol(attribute.value);
     if (is("HELO")) return helo(attribute.value);

@@ -14,7 +14,7 @@
 namespace postern::smtp {
 
 /// What XCLIENT says of the client whom a proxy speaks for (Postfix's XCLIENT_README). What is not
-/// said, or said to be unavailable, is absent.
+/// said, or said to be unavailable, is absent; an address that is said is never unavailable.
 struct ClientAttributes {
   std::optional<IpAddress> address = std::nullopt;
   std::optional<std::uint16_t> port = std::nullopt;

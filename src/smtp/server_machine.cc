@@ -8,6 +8,13 @@
 #include "smtp/server_replies.h"
 
 namespace postern::smtp {
+namespace {
+
+/// What tells a binary PROXY protocol header, "\r\n\r\n\0\r\nQUIT\n" and more, after its two
+/// empty lines.
+constexpr std::string_view proxy_header_line("\0", 1);
+
+}  // namespace
 
 struct ServerMachine::Transaction {
   mail::Envelope envelope;
@@ -176,6 +183,10 @@ std::optional<ServerMachine::Action> ServerMachine::take_command(std::string_vie
   if (whole) line.remove_suffix(1);
   if (!whole && options_.bare_newline == BareNewline::refuse) {
     say_error(replies::bare_line_feed());
+    return std::nullopt;
+  }
+  if (line == proxy_header_line) {
+    on_foreign();
     return std::nullopt;
   }
   if (std::ranges::any_of(line, [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {

@@ -106,7 +106,8 @@ class ServerMachine {
   ServerMachine(const ServerMachine&) = delete;
   ServerMachine& operator=(const ServerMachine&) = delete;
 
-  /// Allows XCLIENT and XFORWARD, which are refused without it. Before the first next().
+  /// Allows XCLIENT and XFORWARD, which are refused without it. Before the first next(), and with
+  /// any question.
   void trust(Trust trust) { trust_ = trust; }
 
   /// What to do now. Not to be called while a question (NameClient, CheckHelo, CheckMail,

@@ -47,6 +47,10 @@ std::optional<ServerMachine::Action> ServerMachine::on_xclient(const Command& co
     say_error(attributes.error());
   } else if (may_idle()) {
     attributes_ = std::make_unique<ClientAttributes>(*std::move(attributes));
+    // XCLIENT_README: what XCLIENT itself says of the greeting counts as said by the client.
+    helo_ = attributes_->helo.value_or("");
+    asked_greeting_ =
+        helo_.empty() ? Greeting::none : attributes_->protocol.value_or(Greeting::helo);
     state_ = State::asking_client;
     return NameClient{attributes_.get()};
   }
@@ -54,15 +58,12 @@ std::optional<ServerMachine::Action> ServerMachine::on_xclient(const Command& co
 }
 
 void ServerMachine::answer_client(const Reply& reply) {
-  const auto attributes = std::exchange(attributes_, nullptr);
-  // XCLIENT_README: as at the start of a connection, yet what XCLIENT itself said of the greeting
-  // counts as said by the client.
+  // XCLIENT_README: as at the start of a connection.
+  attributes_.reset();
   reset_transaction();
   sender_refused_ = false;
   errors_ = 0;
   unsynchronized_ = 0;
-  helo_ = attributes->helo.value_or("");
-  asked_greeting_ = helo_.empty() ? Greeting::none : attributes->protocol.value_or(Greeting::helo);
   greeting_ = reply.is_positive() ? asked_greeting_ : Greeting::none;
   refusal_ = reply.is_positive() ? nullptr : std::make_unique<const Reply>(reply);
   turned_away_ = !reply.is_positive() && !reply.is_temporary();

@@ -119,6 +119,7 @@ std::vector<Dialog> other_commands() {
       {"known, not offered", "EXPN x\r\nAUTH PLAIN\r\nBDAT 3\r\nETRN x\r\nSTARTTLS\r\n",
        "502 502 502 502 502"},
       {"XCLIENT of anybody", "XCLIENT ADDR=192.0.2.1 NAME=trusted.example.com\r\n", "550"},
+      {"a binary PROXY header", std::string("\r\n\r\n\0\r\nQUIT\n\x21\x11", 14), "500 500 554"},
       {"a browser", "POST / HTTP/1.1\r\nHost: x\r\n\r\nMAIL FROM:<a@b.example>\r\n", "554"},
       {"NUL in an address", ehlo + std::string("MAIL FROM:<a\0b@c.example>\r\n", 27), "250 501"},
       {"CR in an address", ehlo + "MAIL FROM:<a\rRCPT TO:<x@c.example>\r\n", "250 501"},

@@ -3,7 +3,6 @@
 import json
 import pathlib
 import subprocess
-import time
 import tomllib
 
 from fixture import suite
@@ -122,16 +121,14 @@ def lab_ledger(case):
         check(len(near) >= 10, f"{scenario}: near enough are {sorted(near)}")
 
 
-@suite.case("lab-flows", "every shipped flow comes out as it expects, within seconds, and can be written out and run again")
+@suite.case("lab-flows", "every shipped flow comes out as it expects, and can be written out and run again")
 def lab_flows(case):
     status, output, _ = lab(case, "list")
     equal((status, [line.split()[0] for line in output.splitlines()]), (0, FLOWS), "postern lab list")
     for name in FLOWS:
-        begun = time.monotonic()
         status, output, errors = lab(case, "run", name)
         equal((status, errors), (0, ""), f"{name}: exit status and errors")
         check("What the users saw, and when" in output and "BROKEN" not in output, f"{name}: the text")
-        check(time.monotonic() - begun < 10, f"{name}: takes seconds")
         path = case.path("files") / (name + ".toml")
         path.write_text(lab(case, "show", name)[1])
         equal(lab(case, "run", str(path))[1], output, f"{name}: the same from a file")

@@ -148,8 +148,8 @@ def unknown_ip_steps(case):
 @suite.case("unknown-ip-outage", "a resolver that stops answering gives 451, and delivery when it is back")
 def unknown_ip_outage(case):
     gateway = Gateway(case, enforce(), records=records())
-    gateway.dns.silent = True
+    gateway.dns.outage = SILENT
     check(re.fullmatch((TEMPORARY + CASE).replace("{}", r"127\.1\.0\.1"), gateway.send(message("x"), source="127.1.0.1")), "451")
-    gateway.dns.silent = False
+    gateway.dns.outage = None
     from harness.wait import until
     until(lambda: gateway.send(message("back"), source="127.1.0.1").code == 250, "the client to be let in again", 30, 0.5)

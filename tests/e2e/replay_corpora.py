@@ -1,4 +1,5 @@
-"""postern replay over the logs of ../shared/corpora, when they lie beside the checkout (or in $POSTERN_CORPORA)."""
+"""postern replay over logs of real servers: ours, and those of ../shared/corpora, when they lie beside the checkout (or in
+$POSTERN_CORPORA)."""
 
 import json
 import os
@@ -7,20 +8,13 @@ import re
 
 from fixture import suite
 from harness.runner import ROOT, check, equal
-from replay import Logs
+from replay import MIXED, Logs
 
 CORPORA = pathlib.Path(os.environ.get("POSTERN_CORPORA", ROOT.parent / "shared/corpora"))
 EXPECTED = json.loads((pathlib.Path(__file__).parent / "replay_corpora.json").read_text(encoding="utf-8"))
 ADDRESS = re.compile(r"(?<=\[)[0-9]+(?:\.[0-9]+){3}(?=\])|(?<=\[)[0-9a-f:]*:[0-9a-f:]+(?=\])|\b[0-9]+(?:\.[0-9]+){3}\b")
 # The counts of each client in the report.
 COUNTS = ("refused_for_name", "refused_otherwise", "accepted", "connections")
-
-
-def absent(case):
-    if CORPORA.is_dir():
-        return False
-    case.note(f"skipped: there are no corpora in {CORPORA}; name them with POSTERN_CORPORA")
-    return True
 
 
 def report_of(case, logs, content):
@@ -51,8 +45,8 @@ def as_expected(report, expected, where):
 
 @suite.case("replay-corpora", "postern replay finds in other people's logs what stands in them")
 def replay_corpora(case):
-    if absent(case):
-        return
+    if not CORPORA.is_dir():
+        case.skip(f"there are no corpora in {CORPORA}; name them with POSTERN_CORPORA")
     logs = Logs()
     for name, expected in EXPECTED["files"].items():
         content = (CORPORA / name).read_bytes()
@@ -67,27 +61,16 @@ def replay_corpora(case):
     case.note(f"{len(EXPECTED['files'])} logs, {len(EXPECTED['grok'])} lines of their own")
 
 
-@suite.case("replay-lines", "each line of own-maillog by itself, as its expected.json says")
+@suite.case("replay-lines", "each line of a log of three programs by itself, and the whole")
 def replay_lines(case):
-    if absent(case):
-        return
-    folder = CORPORA / "own-maillog"
-    expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
-    rejects = {entry["line"]: entry for entry in expected["fcrdns_rejects"]}
-    logs = Logs()
-    for number, content in enumerate((folder / "maillog").read_bytes().splitlines(keepends=True), 1):
-        report = report_of(case, logs, content)
-        refused = counts_of(report, "refused_for_name")
-        reject = rejects.get(number)
-        if not reject:
-            # Two other programs' lines tell of a missing name as well; 19 is an access map's.
-            equal(len(refused), int(number in (17, 18)), f"line {number}: refusals for the name")
-            continue
-        equal(refused, {reject["ip"]: 1}, f"line {number}: refusals for the name")
-        before_rcpt = reject["stage"] != "RCPT"
-        equal(report["refused_before_rcpt"], int(before_rcpt), f"line {number}: refused before RCPT")
-        mails = [(m["clients"], m["from"], m["to"], m["helo"]) for m in report["refused_then"]]
-        told = [] if before_rcpt or reject["code"] >= 500 else [
-            ([reject["ip"]], reject["from"], reject["to"], reject["helo"])]
+    logs, content = Logs(), MIXED.read_bytes()
+    as_expected(report_of(case, logs, content), EXPECTED["files"]["own-maillog/maillog"], MIXED.name)
+    for number, text in enumerate(content.splitlines(keepends=True), 1):
+        report = report_of(case, logs, text)
+        expected = EXPECTED["lines"].get(str(number), {})
+        refused = {expected["client"]: 1} if expected else {}
+        equal(counts_of(report, "refused_for_name"), refused, f"line {number}: refusals for the name")
+        equal(report["refused_before_rcpt"], expected.get("before_rcpt", 0), f"line {number}: refused before RCPT")
+        mails = [[*m["clients"], m["from"], m["to"], m["helo"]] for m in report["refused_then"]]
+        told = [[expected["client"], *expected["mail"]]] if "mail" in expected else []
         equal(mails, told, f"line {number}: the mail that was refused for now")
-    check(rejects, "expected.json names refusals")

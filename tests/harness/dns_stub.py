@@ -6,7 +6,8 @@ import struct
 import threading
 
 A, CNAME, PTR, MX, AAAA = 1, 5, 12, 15, 28
-SERVFAIL, SILENT = "SERVFAIL", "SILENT"
+SERVFAIL, NXDOMAIN, SILENT = "SERVFAIL", "NXDOMAIN", "SILENT"
+STATUS = {SERVFAIL: 2, NXDOMAIN: 3}
 
 
 class DnsStub:
@@ -17,7 +18,8 @@ class DnsStub:
 
     def __init__(self, address, records, port=53):
         self.records = {name.lower().rstrip("."): value for name, value in records.items()}
-        self.silent = False
+        self.ttl = 60
+        self.outage = None  # SERVFAIL, NXDOMAIN or SILENT: what everybody gets meanwhile
         self.questions = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((address, port))
@@ -39,7 +41,7 @@ class DnsStub:
                 if not question:
                     return
                 answer = self._answer(question)
-                if answer and not self.silent:
+                if answer:
                     self.socket.sendto(answer, client)
             except OSError:
                 return
@@ -48,17 +50,21 @@ class DnsStub:
         name, end = _read_name(packet, 12)
         kind = struct.unpack(">H", packet[end:end + 2])[0]
         self.questions.append((name, kind))
+        if outage := self.outage:
+            return None if outage == SILENT else _reply(packet, end, STATUS[outage], [])
         found = self.records.get(name.lower())
         values = found.get(kind, []) if isinstance(found, dict) else found
         if SILENT in (found, values):
             return None
         failed = SERVFAIL in (found, values)
         exists = found is not None or any(n.endswith("." + name.lower()) for n in self.records)
-        status = 2 if failed else 0 if exists else 3
-        values = [] if failed or not values else values
-        head = packet[:2] + struct.pack(">HHHHH", 0x8580 | status, 1, len(values), 0 if values else 1, 0)
-        body = b"".join(_record(packet, kind, value) for value in values)
-        return head + packet[12:end + 4] + (body or _soa())
+        status = STATUS[SERVFAIL] if failed else 0 if exists else STATUS[NXDOMAIN]
+        return _reply(packet, end, status, [] if failed else [_record(kind, value, self.ttl) for value in values or []])
+
+
+def _reply(packet, end, status, records):
+    head = packet[:2] + struct.pack(">HHHHH", 0x8580 | status, 1, len(records), 0 if records else 1, 0)
+    return head + packet[12:end + 4] + (b"".join(records) or _soa())
 
 
 def _read_name(packet, at):
@@ -73,14 +79,14 @@ def _name(text):
     return b"".join(bytes([len(part)]) + part.encode("latin-1") for part in text.rstrip(".").split(".") if part) + b"\0"
 
 
-def _record(_packet, kind, value):
+def _record(kind, value, ttl):
     if kind in (A, AAAA):
         data = ipaddress.ip_address(value).packed
     elif kind == MX:
         data = struct.pack(">H", value[0]) + _name(value[1])
     else:
         data = _name(value)
-    return b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 60, len(data)) + data
+    return b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, ttl, len(data)) + data
 
 
 def _soa():

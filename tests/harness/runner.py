@@ -13,6 +13,10 @@ from harness import sandbox as sandboxes
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+class Skipped(Exception):
+    """What Case.skip() ends a case with."""
+
+
 class Case:
     """What a test function gets: its directory, the tools it asked for, and what to undo at the end."""
 
@@ -39,6 +43,10 @@ class Case:
     def note(self, text):
         """A figure worth printing beside the case."""
         self.notes.append(text)
+
+    def skip(self, reason):
+        """Ends the case, which cannot run here. It counts as skipped, which `./dev test` takes for a failure where it could."""
+        raise Skipped(reason)
 
 
 def check(condition, message):
@@ -109,7 +117,7 @@ class Suite:
         return list(dict.fromkeys(names))
 
     def _run(self, names, sandbox, postern, options):
-        passed, failed = 0, []
+        labels = {"ok": [], "FAIL": [], "skip": []}
         try:
             with contextlib.ExitStack() as shared:
                 if self.set_up:
@@ -117,22 +125,22 @@ class Suite:
                 for turn in range(options.repeat):
                     for name in names:
                         label = name if options.repeat == 1 else f"{name}.{turn + 1}"
-                        if self._passes(name, label, sandbox, postern, options):
-                            passed += 1
-                        else:
-                            failed.append(label)
+                        labels[self._result(name, label, sandbox, postern, options)].append(label)
         except KeyboardInterrupt:
             print("interrupted", flush=True)
-            failed.append("interrupted")
-        print(f"{passed} passed, {len(failed)} failed" + (f": {', '.join(failed)}" if failed else ""), flush=True)
+            labels["FAIL"].append("interrupted")
+        passed, failed, skipped = labels.values()
+        print(f"{len(passed)} passed, {len(failed)} failed" + (f", {len(skipped)} skipped" if skipped else "")
+              + (f": {', '.join(failed)}" if failed else ""), flush=True)
         return 1 if failed or not passed else 0
 
-    def _passes(self, *arguments):
+    def _result(self, *arguments):
+        """ok, FAIL or skip."""
         try:
             return self._run_case(*arguments)
         except Exception as error:  # of what the case left to undo
             print(f"FAIL {arguments[1]}: cleaning up: {type(error).__name__}: {error}", flush=True)
-            return False
+            return "FAIL"
 
     def _run_case(self, name, label, sandbox, postern, options):
         title, function = self.cases[name]
@@ -140,7 +148,7 @@ class Suite:
         directory.mkdir()
         directory.chmod(0o755)
         case = Case(name, directory, sandbox, postern, options)
-        begun, problem = time.monotonic(), None
+        begun, problem, result = time.monotonic(), None, "ok"
         with case.cleanup:
             try:
                 function(case)
@@ -148,17 +156,20 @@ class Suite:
                     holds()
             except KeyboardInterrupt:
                 raise
+            except Skipped as reason:
+                case.note(f"skipped: {reason}")
+                result = "skip"
             except Exception as error:  # a failed case must not end the run
-                problem = error
+                problem, result = error, "FAIL"
             taken = time.monotonic() - begun
-            print(f"{'FAIL' if problem else 'ok  '} {label:22} {title}  {taken:.1f} s", flush=True)
+            print(f"{result:4} {label:22} {title}  {taken:.1f} s", flush=True)
             for note in case.notes:
                 print(f"       {note}", flush=True)
             if problem:
                 _explain(problem, case)
             if options.keep:
                 _wait_for_person(sandbox, directory)
-        return problem is None
+        return result
 
 
 def _explain(problem, case):

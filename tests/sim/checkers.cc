@@ -74,6 +74,40 @@ void check_copies(const History& history, const Copies& copies, const char* what
   }
 }
 
+/// What the ledger says of one recipient.
+struct Recorded {
+  std::uint64_t attempts = 0;
+  bool recovered = false;
+};
+
+/// For so long a ledger does not think that a delivery has ended, whoever tries.
+constexpr Duration surely_the_same_delivery = std::chrono::hours(1);
+
+/// What is wrong with it; `begin`: since when the ledger has anything; `in_doubt`: the mail may
+/// have been taken although its client did not hear so.
+std::string fault_of(const History& history, const SentRecipient& recipient, bool in_doubt,
+                     SteadyTime begin, const Recorded& recorded) {
+  const auto since = [begin](const std::vector<SteadyTime>& times) {
+    return static_cast<std::uint64_t>(
+        std::ranges::count_if(times, [begin](SteadyTime at) { return at > begin; }));
+  };
+  const std::uint64_t deferred = since(recipient.deferred);
+  if (recorded.attempts > since(recipient.asked))
+    return fmt::format("{} attempts, only {} were made", recorded.attempts, since(recipient.asked));
+  if (deferred > 0 && recorded.attempts == 0)
+    return fmt::format("nothing, although it was refused for now {} times", deferred);
+  const bool taken = recipient.fate == Fate::acknowledged;
+  if (recorded.recovered && !taken && !in_doubt) return "recovered, and it was not taken";
+  // The ledger's times are those of the wall clock.
+  const bool times_are_right =
+      history.clock_forward == Duration::zero() && history.clock_back == Duration::zero();
+  const bool soon =
+      deferred > 0 && recipient.acknowledged - recipient.deferred.back() < surely_the_same_delivery;
+  if (taken && soon && times_are_right && !recorded.recovered)
+    return "not recovered, although it was taken";
+  return {};
+}
+
 }  // namespace
 
 Findings lost(const History& history) {
@@ -166,6 +200,35 @@ Findings admitted_wrongly(const History& history) {
   return out;
 }
 
+Findings misrecorded(const History& history) {
+  if (!history.stopped) return {};  // and so it was not read
+  Findings out;
+  const auto wrong = [&out](const std::string& sender, const std::string& recipient,
+                            std::string_view why) {
+    out.push_back(fmt::format("the ledger, <{}> to {}: {}", sender, recipient, why));
+  };
+  const SteadyTime begin = history.crashes.empty() ? SteadyTime::min() : history.crashes.back();
+  std::map<std::string, Recorded> recorded;
+  for (const Deferral& deferral : history.deferrals) {
+    if (deferral.sender == silent_sender) continue;
+    const Mail* mail = history.mail_of(deferral.recipient);
+    if (mail == nullptr || find(*mail, deferral.recipient) == nullptr ||
+        mail->reverse_path != deferral.sender) {
+      wrong(deferral.sender, deferral.recipient, "nobody sent it");
+      continue;
+    }
+    recorded[deferral.recipient].attempts += deferral.attempts;
+    recorded[deferral.recipient].recovered |= deferral.recovered;
+  }
+  for (const auto& [token, mail] : history.mails)
+    for (const SentRecipient& recipient : mail.recipients)
+      if (const std::string fault =
+              fault_of(history, recipient, mail.unclear > 0, begin, recorded[recipient.address]);
+          !fault.empty())
+        wrong(mail.reverse_path, recipient.address, fault);
+  return out;
+}
+
 Findings exceeded(const History& history) {
   Findings out;
   const Promises& promises = history.promises;
@@ -201,7 +264,7 @@ Findings left_over(const History& history) {
 Findings everything_wrong_with(const History& history) {
   Findings out;
   for (auto* check : {lost, dropped, repeated, reported_wrongly, dsn_neglected, admitted_wrongly,
-                      ill_timed, exceeded, left_over}) {
+                      misrecorded, ill_timed, exceeded, left_over}) {
     Findings found = check(history);
     out.insert(out.end(), found.begin(), found.end());
   }
@@ -217,6 +280,9 @@ std::map<std::string, std::uint64_t> sums_of(const History& history) {
   sums["events"] = history.events;
   if (!history.dead_letters.empty())
     sums["dead letters (recipients)"] = history.dead_letters.size();
+  for (const Deferral& deferral : history.deferrals)
+    ++sums[deferral.recovered ? "refused for now and taken later, in the ledger"
+                              : "refused for now, in the ledger"];
   sums["messages changed by the administrator"] = history.commands;
   for (const Outcome& outcome : history.outcomes) {
     if (outcome.kind == Outcome::Kind::bounced) ++sums["recipients given up"];

@@ -27,6 +27,9 @@ Findings reported_wrongly(const History& history);
 Findings dsn_neglected(const History& history);
 /// No mail for others' domains, none of refused clients, no 5xx that the DNS's silence caused.
 Findings admitted_wrongly(const History& history);
+/// The ledger has every refusal that its client heard of, since it began with the last crash; none
+/// that was not, and a recovery where there was one.
+Findings misrecorded(const History& history);
 /// RFC 5321 section 4.5.4.1: attempts follow the retry list; given up at the lifetime's end, not
 /// before, and not long after; a delay is told when it is one.
 Findings ill_timed(const History& history);

@@ -50,6 +50,21 @@ TEST(CheckersTest, FindWhatALyingDiskLoses) {
   EXPECT_GT(losses, 0U);
 }
 
+// Only clients that are let in later recover: those that the DNS's failures kept out.
+TEST(CheckersTest, HaveRecoveriesInTheLedgerToJudge) {
+  std::size_t recovered = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    Plan plan = plan_of(seed);
+    plan.dns_failures = true;
+    plan.crashes = false;
+    plan.kill_events = 0;
+    const History history = run(plan);
+    recovered +=
+        static_cast<std::size_t>(std::ranges::count_if(history.deferrals, &Deferral::recovered));
+  }
+  EXPECT_GT(recovered, 10U);
+}
+
 /// Runs a seed of a kind that has some of everything, once; each test gets a copy to spoil.
 template <std::uint64_t seed>
 class HistoryOf : public testing::Test {
@@ -67,6 +82,7 @@ class HistoryOf : public testing::Test {
     plan.dsn_offered = true;
     plan.greylisting = true;
     plan.recipients_max = 0;
+    plan.refuse_with = policy::Action::reply_450;
     return plan;
   }
   History history = *original;
@@ -345,6 +361,35 @@ TEST_F(CalmHistory, ANextHopThatIsBackAndForgottenIsFound) {
   for (Outcome& outcome : history.outcomes)
     if (outcome.recipient == sent.address) outcome.at += std::chrono::hours(24);
   EXPECT_THAT(ill_timed(history), Contains(HasSubstr("nobody came within")));
+}
+
+TEST_F(CalmHistory, WhatTheLedgerForgetsOrInventsIsFound) {
+  ASSERT_FALSE(history.deferrals.empty());
+  const Deferral kept = history.deferrals.back();
+  history.deferrals.pop_back();
+  EXPECT_THAT(misrecorded(history), Contains(HasSubstr("nothing, although it was refused")));
+  history.crashes = {SteadyTime::max()};
+  history.deferrals.clear();
+  EXPECT_THAT(misrecorded(history), IsEmpty()) << "a crash empties it";
+  history.deferrals = {kept};
+  EXPECT_THAT(misrecorded(history), Contains(HasSubstr("only 0 were made")));
+  history.deferrals = {{kept.sender, "nobody@one.example", 1, false}};
+  EXPECT_THAT(misrecorded(history), Contains(HasSubstr("nobody sent it")));
+}
+
+TEST_F(CalmHistory, AWrongOutcomeInTheLedgerIsFound) {
+  ASSERT_FALSE(history.deferrals.empty());
+  Deferral& kept = history.deferrals.front();
+  kept.recovered = true;
+  EXPECT_THAT(misrecorded(history), Contains(HasSubstr("recovered, and it was not taken")));
+  SentRecipient& sent =
+      *std::ranges::find(history.mails.at(history.tokens.at(kept.recipient)).recipients,
+                         kept.recipient, &SentRecipient::address);
+  sent.fate = Fate::acknowledged;
+  sent.acknowledged = sent.deferred.back() + std::chrono::minutes(1);
+  EXPECT_THAT(misrecorded(history), IsEmpty());
+  kept.recovered = false;
+  EXPECT_THAT(misrecorded(history), Contains(HasSubstr("not recovered, although")));
 }
 
 TEST_F(CalmHistory, LimitsAndLeftoversAreFound) {

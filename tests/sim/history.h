@@ -35,12 +35,19 @@ struct SentRecipient {
   std::string original_recipient;  ///< ORCPT, decoded; empty: not given
   Fate fate = Fate::open;
   SteadyTime acknowledged;
+  /// When each transaction began in which it was named.
+  std::vector<SteadyTime> asked;
+  /// Of them, those in which the check of the client's address answered 4xx, and it was heard.
+  std::vector<SteadyTime> deferred;
 };
 
 /// Every next hop refuses it for good: "gone..." at RCPT, "late..." at RCPT or after the content.
 inline bool is_gone(const std::string& address) {
   return address.starts_with("gone") || address.starts_with("late");
 }
+
+/// The reverse path of clients that fall silent.
+inline constexpr std::string_view silent_sender = "silent@sender.example";
 
 /// One message of the upstream, from its first attempt on.
 struct Mail {
@@ -147,6 +154,15 @@ struct DeadLetter {
   std::vector<ReportedRecipient> reported;  ///< when it is a report
 };
 
+/// A delivery that was refused for now, as the gateway's ledger has it at the end. It is in memory:
+/// nothing in it is from before the last crash.
+struct Deferral {
+  std::string sender;
+  std::string recipient;
+  std::uint32_t attempts = 0;  ///< refused; all of one moment count as one
+  bool recovered = false;
+};
+
 /// From when to when something was so.
 struct Span {
   SteadyTime begin;
@@ -197,6 +213,7 @@ struct History {
   std::size_t connections_left = 0;
   std::uint64_t messages_left = 0;
   std::vector<DeadLetter> dead_letters;
+  std::vector<Deferral> deferrals;
   /// Of the messages whose clients were told that they are taken.
   std::set<std::string> accepted_ids;
   /// Those that the administrator wanted to be tried again, who was not told that they are: a crash

@@ -256,6 +256,17 @@ io::Task<> Town::stop_gateway() {
   co_await server_->stop(gateway_.clock().in(seconds(30)));
 }
 
+io::Task<> Town::read_ledger() {
+  const auto kept = co_await server_->ledger().deferrals();
+  if (!kept) {
+    history.oddities.push_back("the ledger cannot be read: " + kept.error().what);
+    co_return;
+  }
+  for (const ledger::Deferral& deferral : *kept)
+    history.deferrals.push_back({deferral.sender, deferral.recipient, deferral.attempts_count,
+                                 deferral.accepted.has_value()});
+}
+
 io::Task<> Town::read_dead_letters() {
   queue::Administration administration(server_->queue());
   queue::Walk walk;
@@ -303,6 +314,8 @@ void Town::close_down() {
     history.records_damaged += counts.damaged;
     if (!sim.run_task(gateway_, read_dead_letters(), std::chrono::minutes(1)))
       history.oddities.emplace_back("the dead letters cannot be read");
+    if (!sim.run_task(gateway_, read_ledger(), std::chrono::minutes(1)))
+      history.oddities.emplace_back("the ledger cannot be read in time");
     history.stopped = sim.run_task(gateway_, stop_gateway(), std::chrono::minutes(1));
   }
   for (const HopPlace& place : places)

@@ -97,6 +97,7 @@ class Town {
   [[nodiscard]] server::ServerOptions options() const;
   io::Task<> start(server::Server* server, std::unique_ptr<io::Listener> listener);
   io::Task<> stop_gateway();
+  io::Task<> read_ledger();
   io::Task<> read_dead_letters();
   io::Task<> read_dead_letter(queue::Administration& administration, queue::MessageId id);
 

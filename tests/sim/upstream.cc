@@ -273,6 +273,9 @@ void Upstream::refused(Transaction& transaction, const std::string& recipient) {
 void Upstream::heard_rcpt(Transaction& transaction, std::size_t recipient) {
   SentRecipient& to = transaction.mail.recipients[recipient];
   if (transaction.reply.starts_with('2')) transaction.taken.push_back(recipient);
+  // RFC 7372 section 3.3: what the check of the client's address says.
+  if (transaction.reply.starts_with('4') && transaction.reply.contains(" 4.7.25 "))
+    to.deferred.push_back(transaction.begun);
   if (!transaction.reply.starts_with('5')) return;
   to.fate = Fate::refused;
   refused(transaction, to.address);
@@ -284,8 +287,9 @@ io::Task<bool> Upstream::envelope_step_by_step(Transaction& transaction) {
   if (transaction.reply.starts_with('5')) refused(transaction, "");
   if (!transaction.reply.starts_with('2')) co_return true;
   for (std::size_t i = 0; i < transaction.mail.recipients.size(); ++i) {
-    const SentRecipient& recipient = transaction.mail.recipients[i];
+    SentRecipient& recipient = transaction.mail.recipients[i];
     if (recipient.fate != Fate::open) continue;
+    recipient.asked.push_back(transaction.begun);
     if (!co_await command(transaction, rcpt_command(recipient, transaction.dsn))) co_return false;
     heard_rcpt(transaction, i);
   }
@@ -301,9 +305,11 @@ io::Task<bool> Upstream::envelope_pipelined(Transaction& transaction) {
   std::string bytes = mail_command(transaction.mail, transaction.dsn) + "\r\n";
   std::vector<std::size_t> asked;
   for (std::size_t i = 0; i < transaction.mail.recipients.size(); ++i) {
-    if (transaction.mail.recipients[i].fate != Fate::open) continue;
+    SentRecipient& recipient = transaction.mail.recipients[i];
+    if (recipient.fate != Fate::open) continue;
     asked.push_back(i);
-    bytes += rcpt_command(transaction.mail.recipients[i], transaction.dsn) + "\r\n";
+    recipient.asked.push_back(transaction.begun);
+    bytes += rcpt_command(recipient, transaction.dsn) + "\r\n";
   }
   bytes += "DATA";
   if (!co_await command(transaction, std::move(bytes))) co_return false;

@@ -8,6 +8,8 @@ CASES = "tests/conformance/unknown-ip.toml"
 PAGE = "docs/conformance.md"
 PEERS = {"postfix": "Postfix", "postfix_reverse": "Postfix, reverse", "exim": "Exim", "opensmtpd": "OpenSMTPD",
          "haraka": "Haraka"}
+# Who refuses in place of the greeting has no other codes (RFC 5321 section 3.1).
+AT_CONNECT = {"haraka": {"pass", "554", "421", "?"}}
 REPLIES = {"pass": "accepted", "skipped": "accepted", "temperror": "451"}
 HEAD = """# What is refused: Postern and others, case by case
 
@@ -26,7 +28,7 @@ The others, each set up to refuse unknown clients, behind a validating resolver:
 | Postfix, reverse | `reject_unknown_reverse_client_hostname`: any PTR is enough | measured, likewise |
 | Exim | `require verify = reverse_host_lookup` | measured with Debian's Exim 4.96 |
 | OpenSMTPD | `filter ... phase connect match !fcrdns disconnect "550 ..."` | its source (`smtp_session.c`, `lka_filter.c`, libasr) |
-| Haraka | plugin fcrdns, `no_rdns`, `no_fcrdns` and `invalid_tld` on | its source (haraka-plugin-fcrdns, c-ares) |
+| Haraka | plugin fcrdns, `no_rdns`, `no_fcrdns` and `invalid_tld` on | its source (haraka-plugin-fcrdns, `connection.js`, c-ares); it refuses in place of the greeting |
 
 "pass" is accepted, a number the reply code. Postfix and OpenSMTPD look at the first PTR that the resolver hands over; with
 several the table shows the order of the case's data, which the DNS does not keep: their answer to such clients changes from
@@ -83,6 +85,9 @@ def check(tree: Tree) -> list[Finding]:
     cases = _cases(tree)
     found = [Finding(CASES, 0, f"case {case['id']}: no column of others; add peers = {{ {', '.join(PEERS)} }}")
              for case in cases if set(case.get("peers", {})) != set(PEERS)]
+    found += [Finding(CASES, 0, f"case {case['id']}: {name} answers in place of the greeting, not with {case['peers'][name]}")
+              for case in cases for name, codes in AT_CONNECT.items()
+              if case.get("peers", {}).get(name, "?") not in codes]
     if not found and (PAGE not in tree.paths or tree.read(PAGE) != page(cases)):
         found.append(Finding(PAGE, 0, "not current: run './dev check --write' and commit it"))
     return found

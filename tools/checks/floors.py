@@ -7,6 +7,7 @@ from cxx import code_only
 from tree import Finding, Tree
 
 TABLE = "tools/floors.toml"
+SUPPORT = "support"  # tests/support: what tests of every room share, and they alone
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 ROOM_CALL = re.compile(r"^postern_room\(\s*(\w+)([^)]*)\)", re.MULTILINE)
 COROUTINE = re.compile(r"\bco_(?:await|return|yield)\b")
@@ -41,6 +42,8 @@ def _includes(tree: Tree, floors: dict[str, int], apart: set[str]) -> list[Findi
         for match in INCLUDE.finditer(text):
             line, target = text.count("\n", 0, match.start()) + 1, match.group(1)
             other = target.split("/")[0]
+            if other == SUPPORT and path.endswith("_test.cc"):
+                continue
             if other not in floors or "/" not in target:
                 found.append(Finding(path, line, f'"{target}": write it from src/, as "room/file.h"; <...> for others'))
             elif wrong := _wrong(room, other, floors, apart):

@@ -56,6 +56,10 @@ class Floors(Case):
     def test_halves_stay_apart(self):
         self.assert_says(self.check({"src/delivery/a.cc": '#include "session/a.h"\n'}), "meet only at the queue")
 
+    def test_only_tests_include_what_tests_share(self):
+        self.assertEqual(self.check({"src/base/a_test.cc": '#include "support/b.h"\n'}), [])
+        self.assert_says(self.check({"src/base/a.cc": '#include "support/b.h"\n'}), "src/base/a.cc:1", "support/b.h")
+
     def test_unknown_room_and_relative_include(self):
         self.assert_says(self.check({"src/attic/a.cc": ""}), "not in a room")
         self.assert_says(self.check({"src/base/a.cc": '#include "b.h"\n'}), "room/file.h")
@@ -201,6 +205,10 @@ class Conformance(Case):
 
     def test_others_are_told(self):
         self.assert_says(conformance.check(self.tables(self.CASE.replace(', haraka = "?"', ""), "")), "case a", "peers")
+
+    def test_codes_in_place_of_the_greeting(self):
+        self.assert_says(conformance.check(self.tables(self.CASE.replace('haraka = "?"', 'haraka = "550"'), "")),
+                         "case a", "in place of the greeting")
 
 
 class Machine(Case):

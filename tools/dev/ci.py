@@ -28,6 +28,8 @@ def ci() -> None:
             print(f"    {seconds:6.0f} s  {name}{'' if good else '  FAILED'}", flush=True)
         minutes = (time.monotonic() - start) / 60
         print(f"    {minutes * 60:6.0f} s  in all ({minutes:.1f} minutes; the limit is {LIMIT_MINUTES})", flush=True)
+        if minutes > LIMIT_MINUTES:  # no failure: a slow machine is not the change's fault
+            say(f"WARNING: took {minutes:.0f} minutes; {LIMIT_MINUTES} is the limit")
 
 
 def steps() -> None:
@@ -53,4 +55,4 @@ def steps() -> None:
         fuzzing.fuzz(None, seconds)
     # Last, so that the closing line of the output is the count of the tests.
     with Step("test"):
-        testing.test([])
+        testing.test([], left_out=r"^check\.")  # they were the step "check"

@@ -41,8 +41,8 @@ def parser() -> argparse.ArgumentParser:
               "Builds the release preset and runs 'postern play'. Ctrl-C ends it.")
     one.add_argument("words", nargs=argparse.REMAINDER, help="passed on to 'postern play'")
     one = add(commands, "test", "build the dev preset and run every test",
-              "Unit, dialog and simulation tests and the checks (ctest), then tests/e2e and tests/interop. Closes with "
-              "the line 'N passed, N failed'.")
+              "Unit, dialog and simulation tests and the checks (ctest), then tests/e2e and tests/interop side by side. Closes "
+              "with the line 'N passed, N failed'.")
     one.add_argument("filter", nargs="*", help="a room (its tests only), e2e, interop, or a pattern of ctest names")
     one = add(commands, "check", "the house's rules: format, floors, sizes, banned words, RFC citations, documents",
               "Without names all of them but tidy.")

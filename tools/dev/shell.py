@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -15,8 +16,8 @@ class Failed(Exception):
     """A step failed; the text says what and what to do next."""
 
 
-def say(text: str) -> None:
-    print(f"dev: {text}", flush=True)
+def say(text: str, out: TextIO | None = None) -> None:
+    print(f"dev: {text}", file=out or sys.stdout, flush=True)
 
 
 def environment() -> dict[str, str]:

@@ -6,6 +6,7 @@ import pwd
 import re
 import subprocess
 
+from harness import packages
 from harness.process import Process
 from harness.wait import until
 from lib import maildir
@@ -66,20 +67,8 @@ begin retry
 
 
 def unpacked(cache):
-    """The package's files below `cache`, downloaded on first use. Called before the network is taken away."""
-    root = cache / "exim"
-    if not (root / ".done").exists():
-        debs = cache / "debs"
-        debs.mkdir(parents=True, exist_ok=True)
-        debs.chmod(0o755)
-        for package in PACKAGES:
-            if not list(debs.glob(f"{package}_*.deb")):
-                subprocess.run(["apt-get", "-o", "APT::Sandbox::User=root", "-q", "download", package], cwd=debs,
-                               check=True, stdout=subprocess.DEVNULL)
-            for deb in debs.glob(f"{package}_*.deb"):
-                subprocess.run(["dpkg-deb", "-x", deb, root], check=True)
-        (root / ".done").touch()
-    return root
+    """The package's files below `cache`."""
+    return packages.unpacked(cache / "exim", PACKAGES)
 
 
 def install(root):
