@@ -6,6 +6,7 @@
 
 #include "app/command_line.h"
 #include "ledger/impact.h"
+#include "policy/action.h"
 
 namespace postern::app {
 

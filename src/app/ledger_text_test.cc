@@ -62,7 +62,7 @@ class LedgerText : public ledger::ArchiveFixture {
 TEST_F(LedgerText, Case) {
   add_case();
   expect_golden("case.txt", case_text(recorded("4F7KQ2", 40min, "postfix")));
-  expect_golden("letter.txt", case_letter(recorded("4F7KQ2", 40min)));
+  expect_golden("letter.txt", case_letter(recorded("4F7KQ2", 40min)).value());
   const boost::json::object json = case_json(recorded("4F7KQ2", 40min));
   EXPECT_EQ(json.at("case"), "4F7KQ2");
   EXPECT_EQ(json.at("ptr").at("status"), "NXDOMAIN");
@@ -107,7 +107,7 @@ TEST_F(LedgerText, HostileTextIsHarmless) {
   hostile.reply += "\x1b]0;title\x07\nFrom: x";
   add_refusal(hostile);
   const RecordedCase made = recorded("4F7KQ2", 1h);
-  const std::string mail = case_letter(made);
+  const std::string mail = case_letter(made).value();
   for (const std::string& text : {case_text(made), mail, boost::json::serialize(case_json(made))})
     for (const char c : text) ASSERT_TRUE(c == '\n' || (c >= 0x20 && c < 0x7f)) << text;
   EXPECT_THAT(mail, HasSubstr("\nTo: postmaster@[192.0.2.7]\n")) << "no sender that is no address";

@@ -44,19 +44,23 @@ std::string_view reason(UnknownIpState state) {
   }
 }
 
-/// RFC 5322 section 2.1.1: no line of more than 998 characters, better none above 78; a name may
-/// have many addresses.
+/// RFC 5322 section 2.1.1: no line of more than 998 characters, and better none above 78; a name
+/// may have many addresses.
 std::string wrapped(std::string_view text) {
   constexpr std::size_t columns = 76;
   std::string out;
   while (!text.empty()) {
     std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
+    const std::size_t indentation = std::min(line.find_first_not_of(' '), line.size());
+    const std::string next(indentation == 0 ? 0 : indentation + 2, ' ');
+    line.remove_prefix(indentation);
+    out.append(indentation, ' ');
     while (line.size() > columns) {
-      const std::size_t blank = line.rfind(", ", columns);
+      const std::size_t blank = line.rfind(' ', columns);
       if (blank == std::string_view::npos) break;
-      out.append(line.substr(0, blank + 1)).append("\n      ");
-      line.remove_prefix(blank + 2);
+      out.append(line.substr(0, blank)).append("\n").append(next);
+      line.remove_prefix(blank + 1);
     }
     out.append(line).append("\n");
   }
@@ -104,7 +108,7 @@ std::string letter(const Explanation& explanation, Enforced enforced, WallTime n
     for (const std::string& record : remedy.records) text += "    " + record + "\n";
   }
   if (!remedy.advice.empty()) text += "\n";
-  for (const std::string& advice : remedy.advice) text += advice + "\n";
+  for (const std::string& advice : remedy.advice) text += wrapped(advice);
   return text +
          fmt::format("\nWhat we found:\n\n{}", indented(wrapped(lookups_text(explanation.iprev))));
 }

@@ -95,7 +95,9 @@ def replay(case):
     equal([(c["client"], c["cause"]) for c in report["who"]],
           [("192.0.2.2", "PTR moved.example.com resolves to 192.0.2.99"), ("192.0.2.3", "no PTR record")],
           "who would be refused, the wanted one first, nobody for our resolver's silence")
-    equal(report["who"][0]["likely_wanted_because"], ["1 refused mail came again and was accepted"],
+    equal(report["who"][0]["likely_wanted_because"],
+          ["1 refused mail came again and was accepted",
+           "mail comes from mail.example.com too, a confirmed name in its sender's domain example.com"],
           "why it is likely wanted: not for having been accepted")
     equal(report["refused_today"], {"clients": 2, "messages": 2, "senders": 1, "recipients": 1}, "what it would cost")
     equal(len(report["exempt"]), 1, "who is to be exempted")
