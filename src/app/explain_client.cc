@@ -28,11 +28,12 @@ std::optional<policy::Override> expired_override(const policy::Overrides& overri
   const policy::Overrides expired(std::move(over));
   const std::string sender_domain = domain_of(told.sender);
   const std::string recipient_domain = domain_of(told.recipient);
-  const policy::Override* found = expired.find({.client = told.client,
-                                                .confirmed_name = told.iprev.confirmed_name,
-                                                .sender_domain = sender_domain,
-                                                .recipient_domain = recipient_domain,
-                                                .now = WallTime()});
+  const policy::Override* found = expired
+                                      .find({.iprev = told.iprev,
+                                             .sender_domain = sender_domain,
+                                             .recipient_domain = recipient_domain,
+                                             .now = WallTime()})
+                                      .rule;
   return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
@@ -40,7 +41,7 @@ io::Task<> check(policy::UnknownIpCheck& check, dns::Resolver& resolver, Checked
   const auto pending = check.start(client.told.client);
   const policy::UnknownIpVerdict& verdict = *co_await pending->verdict();
   take_verdict(verdict, client);
-  if (auto other = pending->override_for(client.answer_at, domain_of(client.told.sender),
+  if (auto other = pending->override_for(client.told.answered_at, domain_of(client.told.sender),
                                          domain_of(client.told.recipient))) {
     client.override_name = std::move(other->name);
     client.told.action = other->action;

@@ -79,8 +79,7 @@ class Round {
     const auto [client, pending] = std::move(waiting_.front());
     waiting_.pop_front();
     const policy::UnknownIpVerdict& verdict = *co_await pending->verdict();
-    findings_[client] =
-        finding_of(verdict, pending->override_for(policy::AnswerAt::rcpt, {}, {}));
+    findings_[client] = finding_of(verdict, pending->override_for(policy::AnswerAt::rcpt, {}, {}));
     const bool looked_up = verdict.state != policy::UnknownIpState::skipped &&
                            verdict.state != policy::UnknownIpState::temp_error;
     if (journal_ != nullptr && looked_up && !is_known(client))
