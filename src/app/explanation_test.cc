@@ -76,7 +76,7 @@ TEST(Letter, IsAMessageAboutARefusal) {
 
 TEST(Letter, OfObservedMailDoesNotSayThatItWasRefused) {
   const std::string letter = case_letter(recorded(ledger::Effect::would_refuse, "observe")).value();
-  EXPECT_THAT(letter, HasSubstr("sent us mail from\nann@partner.example.\nWe took it. When "));
+  EXPECT_THAT(letter, HasSubstr("sent us mail from\nann@partner.example.\nWe took the mail. "));
   EXPECT_THAT(letter, HasSubstr("Your server will then keep the mail"));
   EXPECT_THAT(letter, Not(HasSubstr("We answered")));
   EXPECT_THAT(letter, Not(HasSubstr("Your server keeps")));
@@ -98,7 +98,7 @@ TEST(Letter, OfAClientFollowsTheMode) {
   for (const auto mode : {policy::UnknownIpMode::off, policy::UnknownIpMode::observe}) {
     client.mode = mode;
     const std::string letter = client_letter(client, noon).value();
-    EXPECT_THAT(letter, HasSubstr("We took it. When "));
+    EXPECT_THAT(letter, HasSubstr("We took the mail. "));
     EXPECT_THAT(letter, HasSubstr("Your server will then report to its users"));
   }
   client.mode = policy::UnknownIpMode::enforce;

@@ -100,7 +100,7 @@ def explain_client(case):
                   "mail.partner.test. IN A 192.0.2.8", "mail.partner.test: 192.0.2.99", "We answered it"]:
         check(words in text, f"the letter has: {words}\n{text}")
     status, text, errors = explain(case, "--client", "192.0.2.8", "--mail", mode="observe")
-    check(status == 0 and "We took it. When" in text and "We answered" not in text, f"the letter when observing\n{text}")
+    check(status == 0 and "We took the mail." in text and "We answered" not in text, f"the letter when observing\n{text}")
     final = mismatched["upstreams"][0]
     check(final["gives_up_seconds"] == 0 and "next_attempt" not in final, f"a 550 ends it at once: {final}")
     report = explained(case, "--client", "192.0.2.7", "--from", "<>", "--profile", "postfix")
