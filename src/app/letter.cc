@@ -97,9 +97,10 @@ std::string letter(const Explanation& explanation, Enforced enforced, WallTime n
                    std::string_view occasion) {
   const bool refused = enforced == Enforced::yes;
   std::string text = head(explanation, now) + std::string(occasion);
-  text += refused ? "We answered it\n"
-                  : "We took the mail. Once we enforce the check that we only try out yet, your "
-                    "server will\nread\n";
+  text +=
+      refused
+          ? "We answered it\n"
+          : "We took the mail. When the check that it failed is enforced, your server will read\n";
   text += fmt::format("\n    {}\n\n{}\n{}\n", printable(explanation.reply, 512),
                       reason(explanation.state), consequence(explanation, enforced));
   const policy::Remedy& remedy = explanation.remedy;
