@@ -195,6 +195,13 @@ void read_unknown_ip(Section section, Configuration::UnknownIp& unknown_ip) {
                   {"mail", AnswerAt::mail},
                   {"ehlo", AnswerAt::ehlo},
                   {"connect", AnswerAt::connect}});
+  if (unknown_ip.mode == UnknownIpMode::enforce && unknown_ip.answer_at != AnswerAt::rcpt)
+    section.problem(
+        "answer_at",
+        {"refuses clients before they name a recipient, so that `postern ledger` cannot "
+         "follow what becomes of their mail",
+         "write \"rcpt\" unless there is a reason"},
+        settings::Weight::warning);
   section.duration("stale_max", unknown_ip.stale_max, 0s, 7 * 24h);
   section.choice("header", unknown_ip.header,
                  {{"never", UnknownIpHeader::never},

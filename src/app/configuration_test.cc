@@ -487,6 +487,17 @@ TEST(Configuration, AnOverrideThatIsAnsweredTooEarlyIsAWarning) {
   EXPECT_EQ(read(overrides + "\"connect\"\n").diagnostics.size(), 2U);
 }
 
+TEST(Configuration, WhatIsAnsweredTooEarlyToBeFollowedIsAWarning) {
+  const std::string before = "[relay]\ndomains = [\"a.example\"]\n[unknown_ip]\nmode = ";
+  const auto at_mail = read(before + "\"enforce\"\nanswer_at = \"mail\"\n");
+  ASSERT_EQ(at_mail.diagnostics.size(), 1U);
+  EXPECT_THAT(at_mail.diagnostics[0].text(),
+              testing::StartsWith("p.toml:5:13: warning: [unknown_ip] answer_at: refuses clients "
+                                  "before they name a recipient"));
+  EXPECT_TRUE(read(before + "\"enforce\"\nanswer_at = \"rcpt\"\n").diagnostics.empty());
+  EXPECT_TRUE(read(before + "\"observe\"\nanswer_at = \"mail\"\n").diagnostics.empty());
+}
+
 TEST(Configuration, Overrides) {
   const auto taken = read(
       "[relay]\ndomains = [\"a.example\"]\n[[unknown_ip.override]]\nsender_domain = \"B.example\"\n"

@@ -51,10 +51,12 @@ Explanation explanation_of(const ledger::Refusal& refusal) {
 
 Result<> take_attempts(const CaseRecipient& recipient, const std::string& profile,
                        Explanation& told) {
-  upstream::Habits seen{.attempts = {told.first_attempt}, .helo = told.helo};
+  const ledger::Refusal& refusal = recipient.recorded.refusal;
+  upstream::Habits seen{
+      .attempts = {told.first_attempt}, .helo = refusal.helo, .greeting = refusal.greeting};
   if (recipient.deferral) {
     const ledger::Deferral& deferral = recipient.deferral->deferral;
-    seen = {.attempts = deferral.attempts, .helo = deferral.helo, .last = deferral.last_attempt};
+    seen = ledger::habits_of(deferral);
     told.first_attempt = deferral.attempts.front();
     told.last_attempt = deferral.last_attempt;
     told.attempts = deferral.attempts_count;
@@ -90,6 +92,8 @@ Result<RecordedCase> recorded_case(ledger::Archive& archive, std::vector<ledger:
   }
   const CaseRecipient& tried = most_tried(recorded.recipients);
   if (tried.deferral) recorded.accepted = tried.deferral->deferral.accepted;
+  if (tried.assessment && tried.assessment->outcome == ledger::Outcome::given_up)
+    recorded.given_up = tried.assessment->forecast.gives_up;
   TRY_VOID(take_attempts(tried, profile, recorded.told));
   return recorded;
 }

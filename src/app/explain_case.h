@@ -30,6 +30,7 @@ struct RecordedCase {
   /// tried most.
   Explanation told;
   std::optional<WallTime> accepted;   ///< that recipient's mail, later
+  std::optional<WallTime> given_up;   ///< that mail, at the latest then
   std::optional<WallTime> looked_up;  ///< nullopt: the lookups are not kept any more
   std::vector<WallTime> same_id;      ///< older cases that had the same id, the newest first
   std::optional<CheckedClient> today;

@@ -29,16 +29,22 @@ std::string way_text(const ledger::Refusal& refusal) {
                                 : fmt::format("{}, before a recipient", shown(refusal.sender));
 }
 
+/// " (breaker open)": why it was not enforced.
+std::string observed_text(const ledger::Refusal& refusal) {
+  return refusal.observed_because.empty()
+             ? std::string()
+             : fmt::format(" ({})", printable(refusal.observed_because));
+}
+
 std::string effect_text(const ledger::Refusal& refusal) {
-  const std::string rule = printable(refusal.rule);
   switch (refusal.effect) {
     case Effect::refused:
       return "refused";
     case Effect::would_refuse:
-      return rule.empty() ? "accepted, and would have been refused"
-                          : fmt::format("accepted, and would have been refused ({})", rule);
+      return "accepted, and would have been refused" + observed_text(refusal);
     case Effect::excused:
-      if (!rule.empty()) return fmt::format("accepted by the override {}", rule);
+      if (!refusal.override_name.empty())
+        return fmt::format("accepted by the override {}", printable(refusal.override_name));
       return refusal.action == "tag" ? "accepted, with a tag" : "accepted";
   }
   return {};
@@ -51,8 +57,9 @@ std::string head(const RecordedCase& recorded) {
                                  second_text(time), time_since(time, recorded.now));
   for (const WallTime other : recorded.same_id)
     text += fmt::format("(an older case of {} UTC had the same id)\n", second_text(other));
-  text += fmt::format("\nClient {}{}\n", told.client.text(),
-                      told.helo.empty() ? std::string() : ", HELO " + printable(told.helo));
+  text += fmt::format("\nClient {}{}{}\n", told.client.text(),
+                      greeting_text(recorded.answer.greeting, told.helo),
+                      via_text(recorded.answer.via));
   for (const CaseRecipient& recipient : recorded.recipients)
     text += fmt::format("  {}: {}\n", way_text(recipient.recorded.refusal),
                         effect_text(recipient.recorded.refusal));
@@ -71,10 +78,13 @@ std::string lookups_then(const RecordedCase& recorded) {
 std::string rule_path(const RecordedCase& recorded) {
   const ledger::Refusal& refusal = recorded.answer;
   std::string because = fmt::format("[unknown_ip.actions] {}", printable(refusal.state));
-  if (!refusal.rule.empty() && refusal.effect != Effect::would_refuse)
-    because = fmt::format("[[unknown_ip.override]] {}", printable(refusal.rule));
-  return fmt::format("\nState: {}\nAction: {} ({})\n", printable(refusal.state),
-                     printable(refusal.action), because);
+  if (refusal.escalated) because = "[unknown_ip.escalation], after " + because;
+  if (!refusal.override_name.empty())
+    because = fmt::format("[[unknown_ip.override]] {}", printable(refusal.override_name));
+  const bool observed = refusal.effect == Effect::would_refuse;
+  return fmt::format("\nState: {}\nAction: {} ({}){}\n", printable(refusal.state),
+                     printable(refusal.action), because,
+                     observed ? ", only recorded" + observed_text(refusal) : std::string());
 }
 
 std::string answer_text(const RecordedCase& recorded) {
@@ -101,8 +111,9 @@ std::string outcomes(const RecordedCase& recorded) {
 std::string server_line(const upstream::Candidate& candidate, const RecordedCase& recorded) {
   const Explanation& told = recorded.told;
   const upstream::Profile& profile = *candidate.profile;
-  const upstream::Forecast forecast =
+  upstream::Forecast forecast =
       upstream::forecast(told.first_attempt, told.last_attempt, told.attempts, profile);
+  if (recorded.given_up) forecast.end_by(*recorded.given_up);
   std::string text = fmt::format("  {}", profile.product);
   if (told.upstreams.size() > 1) text += fmt::format(" ({:.0f} %)", candidate.probability * 100);
   if (!forecast.first_sign) return text + ": nobody is told\n";
@@ -153,7 +164,7 @@ std::string exemption_of(const RecordedCase& recorded) {
 
 /// The override that says the refusal; empty: none does.
 std::string_view refused_by(const ledger::Refusal& refusal) {
-  return refusal.effect == Effect::refused ? refusal.rule : std::string_view();
+  return refusal.effect == Effect::excused ? std::string_view() : refusal.override_name;
 }
 
 std::string_view effect_name(Effect effect) {
@@ -168,11 +179,19 @@ std::string_view effect_name(Effect effect) {
   return "";
 }
 
+/// What decided.
+void add_rule(const ledger::Refusal& refusal, object& out) {
+  out["override"] = printable(refusal.override_name);
+  out["observed_because"] = printable(refusal.observed_because);
+  out["escalated"] = refusal.escalated;
+}
+
 object recipient_json(const CaseRecipient& recipient) {
   const ledger::Refusal& refusal = recipient.recorded.refusal;
   object out{{"time", format_iso8601(refusal.time)}, {"from", printable(refusal.sender)},
              {"to", printable(refusal.recipient)},   {"effect", effect_name(refusal.effect)},
-             {"rule", printable(refusal.rule)},      {"reply", printable(refusal.reply, 512)}};
+             {"action", printable(refusal.action)},  {"reply", printable(refusal.reply, 512)}};
+  add_rule(refusal, out);
   if (recipient.deferral)
     out["deferral"] =
         deferral_json(recipient.deferral->id, recipient.deferral->deferral, *recipient.assessment);
@@ -203,16 +222,18 @@ object case_json(const RecordedCase& recorded) {
   object out{{"case", printable(recorded.case_id)},
              {"time", format_iso8601(refusal.time)},
              {"client", told.client.text()},
+             {"greeting", upstream::greeting_name(refusal.greeting)},
              {"helo", printable(told.helo)},
+             {"via", via_json(refusal.via)},
              {"state", printable(refusal.state)},
              {"action", printable(refusal.action)},
              {"effect", effect_name(refusal.effect)},
-             {"rule", printable(refusal.rule)},
              {"reply", printable(refusal.reply, 512)},
              {"latency_ms", std::chrono::floor<std::chrono::milliseconds>(refusal.latency).count()},
              {"recipients", std::move(recipients)},
              {"recipients_left_out", recorded.recipients_left_out},
              {"older_cases", std::move(same_id)}};
+  add_rule(refusal, out);
   if (recorded.looked_up) {
     out["looked_up"] = format_iso8601(*recorded.looked_up);
     for (auto& member : ledger::lookups_json(told.iprev)) out.insert(std::move(member));

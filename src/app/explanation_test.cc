@@ -47,7 +47,7 @@ Explanation refused_at_once() {
   return refused(policy::Action::reply_550, "550 5.7.25 no PTR record (case 4F7KQ2)");
 }
 
-RecordedCase recorded(ledger::Effect effect, std::string rule) {
+RecordedCase recorded(ledger::Effect effect, std::string override_name) {
   RecordedCase recorded;
   recorded.case_id = "4F7KQ2";
   recorded.now = noon + std::chrono::hours(1);
@@ -55,7 +55,7 @@ RecordedCase recorded(ledger::Effect effect, std::string rule) {
   recorded.answer.time = noon;
   recorded.answer.effect = effect;
   recorded.answer.action = "450";
-  recorded.answer.rule = std::move(rule);
+  recorded.answer.override_name = std::move(override_name);
   return recorded;
 }
 
@@ -75,7 +75,7 @@ TEST(Letter, IsAMessageAboutARefusal) {
 }
 
 TEST(Letter, OfObservedMailDoesNotSayThatItWasRefused) {
-  const std::string letter = case_letter(recorded(ledger::Effect::would_refuse, "observe")).value();
+  const std::string letter = case_letter(recorded(ledger::Effect::would_refuse, "")).value();
   EXPECT_THAT(letter, HasSubstr("sent us mail from\nann@partner.example.\nWe took the mail. "));
   EXPECT_THAT(letter, HasSubstr("Your server will then keep the mail"));
   EXPECT_THAT(letter, Not(HasSubstr("We answered")));

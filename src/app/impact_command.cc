@@ -32,7 +32,7 @@ Result<ImpactReport> report_since(const Configuration& configuration, WallTime s
   TRY(ledger::Archive archive, open_ledger(configuration));
   TRY(const ledger::RecordedMail mail, archive.mail_since(since, now, cause_text));
   ImpactReport report;
-  report.impact = ledger::make_impact(mail, upstream::shipped_profiles_read());
+  report.impact = ledger::make_impact(mail);
   report.counts = mail.counts();
   report.answer_at = configuration.unknown_ip.answer_at;
   report.since = since;
@@ -50,7 +50,7 @@ std::string head(const ImpactReport& report) {
     if (count > 0) text += fmt::format("  {:>9}  {}\n", count, what);
   };
   line(report.impact.refused.clients, "clients");
-  line(report.impact.refused.messages, "messages, at least");
+  line(report.impact.refused.messages, "messages");
   line(report.impact.refused.senders, "senders");
   line(report.impact.refused.recipients, "recipients");
   text += "Answers for each recipient of each message:\n";

@@ -156,14 +156,19 @@ class Rows {
     ++count;
     last = listed.id;
   }
-  void end(bool more) const {
+  /// `early`: there are clients of whom no deferral tells.
+  void end(bool more, bool early) const {
     if (json_) {
-      fmt::print("],\"more\":{}}}\n", more);
+      fmt::print("],\"more\":{},\"refused_before_recipient\":{}}}\n", more, early);
       return;
     }
     fmt::print("{} listed", count);
     if (more) fmt::print("; for older ones: --after {}", last);
     fmt::print("\n");
+    if (early)
+      fmt::print(
+          "Clients that were refused before they named a recipient (unknown_ip.answer_at) are not\n"
+          "here, since nobody knows for whom their mail was; `postern impact` counts them.\n");
   }
 
   std::uint64_t count = 0;
@@ -185,7 +190,8 @@ Result<> print_list(Reading& reading, ListRequest& request, std::uint64_t count_
     request.before = page.before;
     more = page.before.has_value();
   }
-  rows.end(more);
+  TRY(const bool early, reading.archive.has_refused_early());
+  rows.end(more, early);
   return {};
 }
 

@@ -69,6 +69,21 @@ std::string about(WallTime time, WallTime now) {
   return fmt::format("about {} UTC ({})", minute_text(time), time_from(time, now));
 }
 
+std::string given_up_text(const Deferral& deferral, const Assessment& assessment, WallTime now) {
+  const upstream::Forecast& forecast = assessment.forecast;
+  std::string text;
+  if (deferral.refused_for_good)
+    text = fmt::format("refused for good {} UTC, {} after the first attempt\n",
+                       minute_text(*deferral.refused_for_good),
+                       rounded(*deferral.refused_for_good - deferral.attempts.front()));
+  if (!forecast.first_sign)
+    return text +
+           fmt::format("its user hears nothing: it seems to be {}\n", server_text(assessment));
+  return text +
+         fmt::format("its user has the report, or should have, since {}: it seems to be {}\n",
+                     about(forecast.gives_up, now), server_text(assessment));
+}
+
 /// What its server does, or did, and what its user hears.
 std::string prospect(const Deferral& deferral, const Assessment& assessment, WallTime now) {
   const upstream::Forecast& forecast = assessment.forecast;
@@ -85,13 +100,7 @@ std::string prospect(const Deferral& deferral, const Assessment& assessment, Wal
     case Outcome::never_retried:
       return "as spam tools do, whose senders hear nothing\n";
     case Outcome::given_up:
-      return forecast.first_sign
-                 ? fmt::format(
-                       "its user has the report, or should have: {} reports {} after the "
-                       "first attempt\n",
-                       server_text(assessment), rounded(assessment.upstream.profile->give_up))
-                 : fmt::format("its user hears nothing: it seems to be {}\n",
-                               server_text(assessment));
+      return given_up_text(deferral, assessment, now);
     case Outcome::retrying:
       break;
   }
@@ -131,6 +140,7 @@ std::string attempts_table(const ShownDeferral& shown) {
   if (deferral.last_attempt > times.back()) times.push_back(deferral.last_attempt);
   const std::size_t unknown =
       deferral.attempts_count - std::min<std::size_t>(deferral.attempts_count, times.size());
+  if (deferral.refused_for_good) times.push_back(*deferral.refused_for_good);
   std::string text;
   for (std::size_t i = 0; i < times.size(); ++i) {
     const bool after_gap = i == deferral.attempts.size() && unknown > 0;
@@ -140,8 +150,9 @@ std::string attempts_table(const ShownDeferral& shown) {
     const auto refusal = std::ranges::find(
         shown.refusals, times[i], [](const auto& recorded) { return recorded.refusal.time; });
     if (refusal != shown.refusals.end())
-      text += fmt::format("  {:<15}  {}  case {}", refusal->refusal.client.text(),
-                          printable(refusal->refusal.state), printable(refusal->refusal.case_id));
+      text += fmt::format("  {:<15}  {}  case {}{}", refusal->refusal.client.text(),
+                          printable(refusal->refusal.state), printable(refusal->refusal.case_id),
+                          via_text(refusal->refusal.via));
     text += "\n";
   }
   return text;
@@ -154,6 +165,23 @@ array times_json(const Deferral& deferral) {
 }
 
 }  // namespace
+
+std::string greeting_text(upstream::Greeting greeting, std::string_view helo) {
+  if (helo.empty()) return {};
+  return fmt::format(", {} {}",
+                     greeting == upstream::Greeting::ehlo   ? "EHLO"
+                     : greeting == upstream::Greeting::helo ? "HELO"
+                                                            : "which calls itself",
+                     printable(helo));
+}
+
+std::string via_text(const std::optional<IpAddress>& via) {
+  return via ? ", through " + via->text() : std::string();
+}
+
+boost::json::value via_json(const std::optional<IpAddress>& via) {
+  return via ? boost::json::value(via->text()) : boost::json::value(nullptr);
+}
 
 std::string outcome_text(const Deferral& deferral, const Assessment& assessment, WallTime now) {
   return fmt::format("{}: {}, the first {} UTC{}; the last {}, {}\n{}",
@@ -170,6 +198,7 @@ object deferral_json(std::int64_t id, const Deferral& deferral, const Assessment
   object out{{"id", id},
              {"from", printable(deferral.sender)},
              {"to", printable(deferral.recipient)},
+             {"greeting", upstream::greeting_name(deferral.greeting)},
              {"helo", printable(deferral.helo)},
              {"clients", std::move(addresses)},
              {"attempts", deferral.attempts_count},
@@ -187,6 +216,8 @@ object deferral_json(std::int64_t id, const Deferral& deferral, const Assessment
     out["accepted"] = format_iso8601(*deferral.accepted);
     out["accepted_from"] = deferral.accepted_from.text();
   }
+  if (deferral.refused_for_good)
+    out["refused_for_good"] = format_iso8601(*deferral.refused_for_good);
   return out;
 }
 
@@ -218,9 +249,7 @@ Result<ShownDeferral> shown_deferral(ledger::Archive& archive, ledger::RecordedD
   shown.now = now;
   const Deferral& deferral = recorded.deferral;
   TRY(shown.refusals, archive.refusals_of(recorded));
-  TRY(shown.upstreams, upstreams_of({}, {.attempts = deferral.attempts,
-                                         .helo = deferral.helo,
-                                         .last = deferral.last_attempt}));
+  TRY(shown.upstreams, upstreams_of({}, ledger::habits_of(deferral)));
   shown.assessment = ledger::assess(deferral, now, upstream::shipped_profiles_read());
   shown.recorded = std::move(recorded);
   return shown;
@@ -228,10 +257,9 @@ Result<ShownDeferral> shown_deferral(ledger::Archive& archive, ledger::RecordedD
 
 std::string shown_text(const ShownDeferral& shown) {
   const Deferral& deferral = shown.recorded.deferral;
-  std::string text =
-      fmt::format("Deferral {}: {} -> {}{}\n\n", shown.recorded.id, mail_address(deferral.sender),
-                  mail_address(deferral.recipient),
-                  deferral.helo.empty() ? std::string() : ", HELO " + printable(deferral.helo));
+  std::string text = fmt::format("Deferral {}: {} -> {}{}\n\n", shown.recorded.id,
+                                 mail_address(deferral.sender), mail_address(deferral.recipient),
+                                 greeting_text(deferral.greeting, deferral.helo));
   text += outcome_text(deferral, shown.assessment, shown.now);
   text += "\nAttempts:\n" + attempts_table(shown);
   text += "\nIts server seems to be:\n";
@@ -249,7 +277,9 @@ object shown_json(const ShownDeferral& shown) {
     const ledger::Refusal& refusal = recorded_refusal.refusal;
     refusals.push_back(object{{"time", format_iso8601(refusal.time)},
                               {"client", refusal.client.text()},
+                              {"greeting", upstream::greeting_name(refusal.greeting)},
                               {"helo", printable(refusal.helo)},
+                              {"via", via_json(refusal.via)},
                               {"case", printable(refusal.case_id)},
                               {"state", printable(refusal.state)},
                               {"reply", printable(refusal.reply, 512)}});

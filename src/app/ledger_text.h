@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/json/object.hpp>
@@ -11,6 +13,11 @@ namespace postern::app {
 
 // How deferrals look, to people and to programs. Pure, but for shown_deferral, which reads; what
 // peers wrote is made printable.
+/// ", EHLO mail.example.com", ", through 192.0.2.1"; empty when there is nothing to tell.
+std::string greeting_text(upstream::Greeting greeting, std::string_view helo);
+std::string via_text(const std::optional<IpAddress>& via);
+/// Its address, or null.
+boost::json::value via_json(const std::optional<IpAddress>& via);
 /// What it has come to and what is to come, a few lines.
 std::string outcome_text(const ledger::Deferral& deferral, const ledger::Assessment& assessment,
                          WallTime now);

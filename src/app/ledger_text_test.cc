@@ -78,12 +78,84 @@ TEST_F(LedgerText, Case) {
 TEST_F(LedgerText, CaseThatWasOnlyObserved) {
   ledger::Refusal observed = refusal("4F7KQ2", "bob@example.com");
   observed.effect = Effect::would_refuse;
-  observed.rule = "mode observe";
+  observed.observed_because = "breaker open";
   add_refusal(observed);
   const std::string text = case_text(recorded("4F7KQ2", 1h));
-  EXPECT_THAT(text, HasSubstr("accepted, and would have been refused (mode observe)"));
+  EXPECT_THAT(text, HasSubstr("accepted, and would have been refused (breaker open)"));
+  EXPECT_THAT(text, HasSubstr("Action: 450 ([unknown_ip.actions] no_ptr), only recorded (breaker "
+                              "open)\n"));
   EXPECT_THAT(text, HasSubstr("It would have read"));
   EXPECT_THAT(text, HasSubstr("Nobody is told of anything"));
+}
+
+TEST_F(LedgerText, WhatDecided) {
+  struct Row {
+    const char* case_id;
+    ledger::Effect effect;
+    const char* action;
+    const char* override_name;
+    const char* observed_because;
+    bool escalated;
+    const char* text;
+  };
+  for (const Row& row : {
+           Row{"A22222", Effect::refused, "450", "", "", false,
+               "Action: 450 ([unknown_ip.actions] no_ptr)\n"},
+           {"B22222", Effect::refused, "550", "", "", true,
+            "Action: 550 ([unknown_ip.escalation], after [unknown_ip.actions] no_ptr)\n"},
+           {"C22222", Effect::would_refuse, "451", "ticket 11", "observe", false,
+            "Action: 451 ([[unknown_ip.override]] ticket 11), only recorded (observe)\n"},
+           {"D22222", Effect::excused, "accept", "ticket 12", "", false,
+            "Action: accept ([[unknown_ip.override]] ticket 12)\n"},
+       }) {
+    ledger::Refusal made = refusal(row.case_id, "bob@example.com");
+    made.effect = row.effect;
+    made.action = row.action;
+    made.override_name = row.override_name;
+    made.observed_because = row.observed_because;
+    made.escalated = row.escalated;
+    made.via = IpAddress::parse("198.51.100.1");
+    add_refusal(made);
+    const RecordedCase found = recorded(row.case_id, 1h);
+    EXPECT_THAT(case_text(found), HasSubstr(row.text));
+    EXPECT_THAT(case_text(found),
+                HasSubstr("\nClient 192.0.2.7, EHLO mail.partner.example, through 198.51.100.1\n"));
+    const boost::json::object json = case_json(found);
+    EXPECT_EQ(json.at("action"), row.action);
+    EXPECT_EQ(json.at("override"), row.override_name);
+    EXPECT_EQ(json.at("observed_because"), row.observed_because);
+    EXPECT_EQ(json.at("escalated"), row.escalated);
+    EXPECT_EQ(json.at("via"), "198.51.100.1");
+    EXPECT_EQ(json.at("greeting"), "ehlo");
+  }
+}
+
+TEST_F(LedgerText, AMailThatIsOver) {
+  // Set to a day, which its times do not tell.
+  std::vector<Duration> times{0s, 5min, 10min, 20min, 40min, 80min};
+  while (times.back() < 23h) times.push_back(times.back() + 4000s);
+  ledger::Deferral short_lived = deferral("bob@example.com", times);
+  short_lived.attempts.resize(ledger::Deferral::attempts_kept);
+  add_deferral(1, short_lived);
+  add_refusal(refusal("A22222", "bob@example.com"), 1);
+  const std::string silent = case_text(recorded("A22222", 48h, "postfix"));
+  EXPECT_THAT(silent, HasSubstr("should have, since about 2026-11-25 04:05 UTC (23h20m ago)"));
+  EXPECT_THAT(silent, HasSubstr("Postfix 3: reports about 2026-11-25 04:05 UTC (23h20m ago)"));
+
+  ledger::Deferral for_good = deferral("eve@example.com", {0s, 5min, 10min});
+  for_good.refused_for_good = start_ + 5h;
+  add_deferral(2, for_good);
+  ledger::Refusal last = refusal("B22222", "eve@example.com", 5h);
+  last.action = "550";
+  add_refusal(last, 2);
+  ledger::Archive reader = archive();
+  const auto shown = shown_deferral(reader, *reader.find_deferral(2).value(), start_ + 6h);
+  ASSERT_TRUE(shown.has_value());
+  EXPECT_THAT(shown_text(*shown), HasSubstr("given up: 3 attempts"));
+  EXPECT_THAT(shown_text(*shown), HasSubstr("refused for good 2026-11-24 08:25 UTC, 5h after the "
+                                            "first attempt\n"));
+  EXPECT_THAT(shown_text(*shown), HasSubstr("case B22222")) << "the last answer";
+  EXPECT_EQ(shown_json(*shown).at("refused_for_good"), shown_json(*shown).at("gives_up"));
 }
 
 TEST_F(LedgerText, CaseWithoutWhatIsKeptNoLonger) {
@@ -103,7 +175,7 @@ TEST_F(LedgerText, HostileTextIsHarmless) {
   hostile.sender = "ann@x, victim@example.org\r\nBcc: victim@example.org";
   hostile.helo = "\x1b[2J\xff\"\\";
   hostile.state = "\x1b[31mno_ptr";
-  hostile.rule = "]\n[relay]\ndomains = [\"*\"]";
+  hostile.override_name = hostile.observed_because = "]\n[relay]\ndomains = [\"*\"]";
   hostile.reply += "\x1b]0;title\x07\nFrom: x";
   add_refusal(hostile);
   const RecordedCase made = recorded("4F7KQ2", 1h);
@@ -147,6 +219,7 @@ TEST_F(LedgerText, Impact) {
   const auto observe = [this](const IpAddress& client, std::string sender, Duration after) {
     ledger::Refusal made = refusal(fmt::format("C{}", after.count()), "bob@example.com", after);
     made.effect = Effect::would_refuse;
+    made.message = static_cast<std::uint64_t>(after.count()) + 1;
     made.client = client;
     made.sender = std::move(sender);
     add_refusal(made);
@@ -161,7 +234,7 @@ TEST_F(LedgerText, Impact) {
                                          [](const auto&, const auto&) { return "no PTR record"; });
   ASSERT_TRUE(mail.has_value());
   ImpactReport report;
-  report.impact = ledger::make_impact(*mail, upstream::shipped_profiles_read());
+  report.impact = ledger::make_impact(*mail);
   report.counts = mail->counts();
   report.since = start_ - 1h;
   expect_golden("impact.txt", recorded_impact_text(report));

@@ -24,6 +24,7 @@ dns::Zone zone_of(const std::string& text) {
 
 bool changed(const ledger::Deferral& before, const ledger::Deferral& after) {
   return before.attempts_count != after.attempts_count || before.accepted != after.accepted ||
+         before.refused_for_good != after.refused_for_good ||
          before.addresses.size() != after.addresses.size();
 }
 

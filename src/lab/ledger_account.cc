@@ -39,6 +39,10 @@ void read_wire(const Flow& flow, LedgerAccount& account) {
         truth.ended = attempt.decided;
         truth.outcome = Outcome::recovered;
         truth.accepted_from = attempt.from_address;
+      } else if (is_refused_for_good(one.reply) && !truth.ended && !truth.attempts.empty()) {
+        truth.ended = attempt.decided;
+        truth.outcome = Outcome::given_up;
+        truth.refused_for_good = true;
       }
     }
   }
@@ -160,6 +164,8 @@ class Questioner {
     }
     account_.views.push_back(view(known));
     if (truth.outcome == Outcome::recovered) check_recovery();
+    if (truth.refused_for_good && !account_.deferral.refused_for_good)
+      fault("does not know that it was refused for good");
   }
 
   void check_recovery() {
@@ -204,14 +210,23 @@ bool is_refused_client(std::string_view reply) {
   return reply.starts_with('4') && reply.contains(" 4.7.25 ");
 }
 
+bool is_refused_for_good(std::string_view reply) {
+  return reply.starts_with('5') && reply.contains(" 5.7.25 ");
+}
+
 const LedgerView* LedgerAccount::view_after(std::uint32_t attempts) const {
   const auto found = std::ranges::find(views, attempts, &LedgerView::attempts);
   return found == views.end() ? nullptr : &*found;
 }
 
+bool LedgerAccount::is_judged() const {
+  return truth.outcome == Outcome::given_up && !truth.refused_for_good &&
+         truth.attempts.size() >= judged_after;
+}
+
 std::optional<ForecastError> LedgerAccount::error() const {
   const LedgerView* view = view_after(judged_after);
-  if (view == nullptr || truth.outcome != Outcome::given_up) return std::nullopt;
+  if (view == nullptr || !is_judged()) return std::nullopt;
   ForecastError error;
   error.gives_up = view->gives_up - *truth.ended;
   const Duration next =
@@ -220,6 +235,11 @@ std::optional<ForecastError> LedgerAccount::error() const {
   error.intervals = std::chrono::duration<double>(error.gives_up) /
                     std::chrono::duration<double>(std::max<Duration>(error.interval, 1s));
   error.within_one = std::chrono::abs(error.gives_up) <= error.interval;
+  if (view->first_sign && truth.first_sign)
+    error.first_sign = *view->first_sign - *truth.first_sign;
+  error.first_sign_within_one = error.first_sign
+                                    ? std::chrono::abs(*error.first_sign) <= error.interval
+                                    : !view->first_sign && !truth.first_sign;
   return error;
 }
 

@@ -15,8 +15,9 @@ namespace postern::lab {
 // What the ledgers of a flow's Posterns say of the mail that was refused, beside what became of it.
 // Times are since the beginning.
 
-/// Whether a reply refuses its client for its address, for now.
+/// Whether a reply refuses its client for its address: for now, or for good.
 bool is_refused_client(std::string_view reply);
+bool is_refused_for_good(std::string_view reply);
 
 /// What a ledger says of a delivery at one moment.
 struct LedgerView {
@@ -37,16 +38,19 @@ struct LedgerTruth {
   ledger::Outcome outcome = ledger::Outcome::retrying;
   std::vector<Duration> attempts;  ///< refused; those of one moment once
   std::optional<Duration> ended;   ///< accepted, or given up
+  bool refused_for_good = false;   ///< and therefore given up
   std::optional<Duration> first_sign;
   IpAddress accepted_from;  ///< when it was accepted
 };
 
 /// How far a forecast was from the truth.
 struct ForecastError {
-  Duration gives_up{};      ///< forecast less real
-  Duration interval{};      ///< the upstream's next wait when it was made
-  double intervals = 0;     ///< how many of those it is
-  bool within_one = false;  ///< of them
+  Duration gives_up{};                 ///< forecast less real
+  Duration interval{};                 ///< the upstream's next wait when it was made
+  double intervals = 0;                ///< how many of those it is
+  bool within_one = false;             ///< of them
+  std::optional<Duration> first_sign;  ///< forecast less real, when there was to be one, and was
+  bool first_sign_within_one = false;  ///< or there was to be none, and was none
 };
 
 /// One delivery that a Postern refused, and what its ledger said of it.
@@ -62,7 +66,10 @@ struct LedgerAccount {
   std::vector<std::string> faults;  ///< what it said that was not so
 
   [[nodiscard]] const LedgerView* view_after(std::uint32_t attempts) const;
-  /// Of the forecast after `judged_after` attempts; nothing when it was not given up after as many.
+  /// Whether there is to be a forecast that can be held against the truth: it came to so many
+  /// attempts, and its upstream gave up by itself.
+  [[nodiscard]] bool is_judged() const;
+  /// Of the forecast after `judged_after` attempts; nothing when none is judged, or none was made.
   [[nodiscard]] std::optional<ForecastError> error() const;
 };
 

@@ -68,6 +68,8 @@ TEST(LedgerAccount, WhatIsRefusedUntilTheEndIsGivenUp) {
   EXPECT_EQ(rounded(error->interval), 15min);
   EXPECT_LT(std::chrono::abs(error->gives_up), 5s);
   EXPECT_TRUE(error->within_one);
+  EXPECT_LT(std::chrono::abs(error->first_sign.value_or(1h)), 5s);
+  EXPECT_TRUE(error->first_sign_within_one);
 }
 
 TEST(LedgerAccount, WhatIsTakenLaterHasRecovered) {
@@ -84,6 +86,36 @@ TEST(LedgerAccount, WhatIsTakenLaterHasRecovered) {
   EXPECT_EQ(account.deferral.accepted_from.text(), "203.0.113.9");
   EXPECT_EQ(rounded(*account.deferral.accepted - account.deferral.attempts.front()), 70min);
   EXPECT_FALSE(account.error().has_value());
+}
+
+TEST(LedgerAccount, WhatIsRefusedForGoodIsGivenUpThen) {
+  const FinishedFlow finished = ran("escalation", "postfix");
+  EXPECT_TRUE(finished.good());
+  const LedgerAccount& account = finished.ledgers.at(0);
+  EXPECT_THAT(account.faults, IsEmpty());
+  EXPECT_EQ(account.truth.outcome, Outcome::given_up);
+  EXPECT_TRUE(account.truth.refused_for_good);
+  EXPECT_EQ(account.deferral.attempts_count, 8U);
+  ASSERT_TRUE(account.deferral.refused_for_good.has_value());
+  const LedgerView& end = account.views.back();
+  EXPECT_LE(end.at, 280min + 2s) << "at once";
+  EXPECT_EQ(rounded(end.gives_up), 280min);
+  EXPECT_EQ(rounded(*end.first_sign), 280min);
+  EXPECT_FALSE(account.error().has_value()) << "no forecast could have known";
+}
+
+TEST(LedgerAccount, AForecastThatWasNotMadeIsAMiss) {
+  FinishedFlow finished = ran("kb", "postfix");
+  LedgerCheck check;
+  check.add("kb", finished);
+  EXPECT_TRUE(check.good()) << check.text();
+  std::erase_if(finished.ledgers[0].views, [](const LedgerView& view) {
+    return view.attempts == LedgerAccount::judged_after;
+  });
+  LedgerCheck empty;
+  empty.add("kb", finished);
+  EXPECT_FALSE(empty.good());
+  EXPECT_THAT(empty.text(), HasSubstr("for 0 of 1"));
 }
 
 TEST(LedgerAccount, EachPosternHasItsOwn) {
@@ -156,7 +188,7 @@ TEST_P(MatrixTest, TheLedgerIsRightAboutEveryMailServer) {
 
 INSTANTIATE_TEST_SUITE_P(All, MatrixTest,
                          testing::Values("kb", "recovers", "spam-tool", "two-mx", "pool", "busy",
-                                         "dns-outage", "third-party"),
+                                         "dns-outage", "third-party", "escalation"),
                          [](const auto& one) {
                            std::string name(one.param);
                            std::ranges::replace(name, '-', '_');

@@ -31,6 +31,7 @@ object truth_json(const LedgerTruth& truth) {
                 {"outcome", ledger::outcome_name(truth.outcome)},
                 {"attempts", std::move(attempts)},
                 {"ended", optional_seconds(truth.ended)},
+                {"refused_for_good", truth.refused_for_good},
                 {"first_sign", optional_seconds(truth.first_sign)},
                 {"accepted_from", recovered ? value(truth.accepted_from.text()) : value(nullptr)}};
 }
@@ -40,7 +41,9 @@ value error_json(const std::optional<ForecastError>& error) {
   return object{{"gives_up", in_seconds(error->gives_up)},
                 {"retry_interval", in_seconds(error->interval)},
                 {"intervals", error->intervals},
-                {"within_one", error->within_one}};
+                {"within_one", error->within_one},
+                {"first_sign", optional_seconds(error->first_sign)},
+                {"first_sign_within_one", error->first_sign_within_one}};
 }
 
 object deferral_json(const ledger::Deferral& deferral) {

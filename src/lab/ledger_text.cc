@@ -31,7 +31,8 @@ std::string real_next(const LedgerTruth& truth, std::size_t attempts) {
 std::string forecast_text(const LedgerAccount& account, const LedgerView& view,
                           const upstream::Profiles& profiles) {
   const LedgerTruth& truth = account.truth;
-  const bool over = truth.outcome == Outcome::given_up || truth.outcome == Outcome::never_retried;
+  const bool over = truth.outcome == Outcome::never_retried ||
+                    (truth.outcome == Outcome::given_up && !truth.refused_for_good);
   const std::string product = product_of(profiles, view.profile);
   std::string text = fmt::format(
       "    after {} attempt{} ({}): {}\n"
@@ -67,7 +68,8 @@ std::string end_text(const LedgerAccount& account) {
                     known ? "the same address" : "another address,", deferral.accepted_from.text());
   }
   if (account.truth.ended)
-    text += fmt::format("; really {} at {}", ledger::outcome_name(account.truth.outcome),
+    text += fmt::format("; really {}{} at {}", ledger::outcome_name(account.truth.outcome),
+                        account.truth.refused_for_good ? ", since refused for good," : "",
                         format_since(*account.truth.ended));
   text += "\n";
   for (const std::string& fault : account.faults) text += "    WRONG: it " + fault + "\n";

@@ -207,7 +207,8 @@ io::Task<> ProfileServer::converse(Message& message, std::string domain, Target 
                                              : Answer::Verdict::delivered;
     return Answer{verdict, text_of(reply), stage, target.name, target.address.text()};
   };
-  const auto hello = co_await dialogue.command("EHLO " + from.name);
+  const bool helo = options_.profile.greeting == upstream::Greeting::helo;
+  const auto hello = co_await dialogue.command((helo ? "HELO " : "EHLO ") + from.name);
   if (!hello) co_return;
   const auto mail = co_await dialogue.command(fmt::format("MAIL FROM:<{}>", message.reverse_path));
   if (!mail) co_return;

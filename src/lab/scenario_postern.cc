@@ -50,6 +50,13 @@ void read_actions(Section& section, policy::UnknownIpOptions& options) {
   section.finish();
 }
 
+void read_escalation(Section section, policy::EscalationOptions& escalation) {
+  section.flag("enabled", escalation.enabled);
+  section.integer("after_attempts", escalation.after_attempts, 2, 1000);
+  section.duration("after", escalation.after, std::chrono::minutes(30), std::chrono::hours(7 * 24));
+  section.finish();
+}
+
 }  // namespace
 
 void read_postern(Section& section, ScenarioServer& server) {
@@ -64,6 +71,7 @@ void read_postern(Section& section, ScenarioServer& server) {
   section.list("exempt_networks", unknown_ip.exempt_networks, list_max, parse_network);
   Section actions = section.section("actions");
   read_actions(actions, unknown_ip);
+  read_escalation(section.section("escalation"), unknown_ip.escalation);
   section.list("relay_domains", server.postern.session.relay.domains, list_max, parse_domain);
   section.list("relay_networks", server.postern.session.relay.networks, list_max, parse_network);
   section.text("route", server.route);

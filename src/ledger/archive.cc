@@ -26,10 +26,14 @@ constexpr Duration clock_slack = 1h;
 constexpr Duration retrying_silence_max = 10 * 24h;
 /// Of rows with the same millisecond, how many are looked through for one attempt.
 constexpr int same_time_rows_max = 10'000;
+/// Refusals that are looked at for what is usual now.
+constexpr int lately_rows = 10'000;
 
 constexpr std::string_view refusal_columns =
-    "refusals.id, time, case_id, refusals.client, helo, sender, recipient, refusals.state, action, "
-    "effect, reply, rule, latency, deferral, taken, lookups";
+    "refusals.id, time, case_id, refusals.client, via, greeting, helo, sender, recipient, message, "
+    "refusals.state, action, effect, reply, override, observed, escalated, latency, deferral, "
+    "taken, lookups";
+constexpr int deferral_column = 18;
 constexpr std::string_view with_evidence =
     "refusals LEFT JOIN evidence ON evidence.id = refusals.evidence";
 
@@ -41,9 +45,9 @@ Effect stored_effect(std::int64_t stored) {
 /// What was looked up, and when; evidence that is missing or damaged leaves both out.
 void take_evidence(const Statement& row, RecordedRefusal& recorded) {
   Refusal& refusal = recorded.refusal;
-  auto lookups = row.is_null(14) ? std::nullopt : read_lookups(row.text(15), refusal.client);
+  auto lookups = row.is_null(19) ? std::nullopt : read_lookups(row.text(20), refusal.client);
   if (lookups) {
-    recorded.looked_up = row.time(14);
+    recorded.looked_up = row.time(19);
   } else {
     lookups.emplace();
     lookups->address = refusal.client;
@@ -58,16 +62,21 @@ RecordedRefusal read_refusal(const Statement& row) {
   refusal.time = row.time(1);
   refusal.case_id = row.text(2);
   refusal.client = row.address(3);
-  refusal.helo = row.text(4);
-  refusal.sender = row.text(5);
-  refusal.recipient = row.text(6);
-  refusal.state = row.text(7);
-  refusal.action = row.text(8);
-  refusal.effect = stored_effect(row.integer(9));
-  refusal.reply = row.text(10);
-  refusal.rule = row.text(11);
-  refusal.latency = std::clamp(milliseconds(row.integer(12)), 0ms, latency_max);
-  if (!row.is_null(13)) recorded.deferral = row.integer(13);
+  if (!row.is_null(4)) refusal.via = row.address(4);
+  refusal.greeting = read_greeting(row.integer(5));
+  refusal.helo = row.text(6);
+  refusal.sender = row.text(7);
+  refusal.recipient = row.text(8);
+  refusal.message = static_cast<std::uint64_t>(row.integer(9));
+  refusal.state = row.text(10);
+  refusal.action = row.text(11);
+  refusal.effect = stored_effect(row.integer(12));
+  refusal.reply = row.text(13);
+  refusal.override_name = row.text(14);
+  refusal.observed_because = row.text(15);
+  refusal.escalated = row.integer(16) != 0;
+  refusal.latency = std::clamp(milliseconds(row.integer(17)), 0ms, latency_max);
+  if (!row.is_null(deferral_column)) recorded.deferral = row.integer(deferral_column);
   take_evidence(row, recorded);
   return recorded;
 }
@@ -91,6 +100,7 @@ class RowFilter {
     const bool accepted = !row.is_null(9);
     if (*wanted_.outcome == Outcome::recovered || accepted)
       return accepted && *wanted_.outcome == Outcome::recovered;
+    if (!row.is_null(12)) return *wanted_.outcome == Outcome::given_up;  // refused for good
     if (*wanted_.outcome == Outcome::retrying) return row.time(5) >= retrying_since_;
     return (row.integer(6) == 1) == (*wanted_.outcome == Outcome::never_retried);
   }
@@ -174,7 +184,7 @@ struct Archive::Opened {
   Result<> add_last_refusal(ListedDeferral& listed);
   // Parts of mail_since().
   Result<> add_refusals(WallTime since, RecordedMail& mail);
-  Result<> add_deferrals(WallTime since, RecordedMail& mail);
+  Result<> add_deferrals(WallTime since, const upstream::Profiles& profiles, RecordedMail& mail);
   Result<> add_clients(RecordedMail& mail, const CauseText& cause);
   Result<> add_known_domains(RecordedMail& mail);
 };
@@ -210,7 +220,8 @@ Result<std::optional<RecordedRefusal>> Archive::Opened::refusal_at(std::int64_t 
   while (true) {
     TRY(const bool there, step(from));
     if (!there || from.time(1) > time) return std::nullopt;
-    if (!from.is_null(13) && from.integer(13) == deferral) return read_refusal(from);
+    if (!from.is_null(deferral_column) && from.integer(deferral_column) == deferral)
+      return read_refusal(from);
   }
 }
 
@@ -237,14 +248,14 @@ Result<> Archive::Opened::add_last_refusal(ListedDeferral& listed) {
 Result<> Archive::Opened::add_refusals(WallTime since, RecordedMail& mail) {
   TRY(const std::int64_t first, first_at(since));
   TRY(Statement row,
-      prepare("SELECT time, case_id, client, helo, sender, recipient, state, effect, "
+      prepare("SELECT time, message, client, helo, sender, recipient, state, effect, "
               "evidence, deferral FROM refusals WHERE id >= ?1 ORDER BY id"));
   row.bind(first);
   while (true) {
     TRY(const bool there, step(row));
     if (!there) return {};
     mail.add({.time = row.time(0),
-              .case_id = row.text(1),
+              .message = static_cast<std::uint64_t>(row.integer(1)),
               .client = row.address(2),
               .helo = row.text(3),
               .sender = row.text(4),
@@ -256,14 +267,16 @@ Result<> Archive::Opened::add_refusals(WallTime since, RecordedMail& mail) {
   }
 }
 
-Result<> Archive::Opened::add_deferrals(WallTime since, RecordedMail& mail) {
+Result<> Archive::Opened::add_deferrals(WallTime since, const upstream::Profiles& profiles,
+                                        RecordedMail& mail) {
   TRY(Statement row, prepare(fmt::format("SELECT {} FROM deferrals WHERE last >= ?1 ORDER BY id",
                                          deferral_columns)));
   row.bind(since);
   while (true) {
     TRY(const bool there, step(row));
     if (!there) return {};
-    if (auto recorded = read_deferral(row)) mail.add(std::move(recorded->deferral));
+    if (const auto recorded = read_deferral(row))
+      mail.add(recorded->deferral, assess(recorded->deferral, mail.counts().now, profiles));
   }
 }
 
@@ -353,6 +366,7 @@ Result<std::vector<RecordedRefusal>> Archive::refusals_of(const RecordedDeferral
   std::vector<WallTime> times = deferral.deferral.attempts;
   if (deferral.deferral.last_attempt > times.back())
     times.push_back(deferral.deferral.last_attempt);
+  if (deferral.deferral.refused_for_good) times.push_back(*deferral.deferral.refused_for_good);
   std::vector<RecordedRefusal> found;
   for (const WallTime time : times) {
     TRY(auto refusal, opened_->refusal_at(deferral.id, time));
@@ -395,11 +409,20 @@ Result<DeferralPage> Archive::deferrals(const DeferralFilter& filter,
   return page;
 }
 
-Result<RecordedMail> Archive::mail_since(WallTime since, WallTime now, const CauseText& cause) {
+Result<bool> Archive::has_refused_early() {
+  TRY(Statement early, opened_->prepare(fmt::format(
+                           "SELECT 1 FROM (SELECT recipient, effect FROM refusals ORDER BY id DESC "
+                           "LIMIT {}) WHERE recipient = '' AND effect = 0 LIMIT 1",
+                           lately_rows)));
+  return opened_->step(early);
+}
+
+Result<RecordedMail> Archive::mail_since(WallTime since, WallTime now, const CauseText& cause,
+                                         const upstream::Profiles& profiles) {
   RecordedMail mail;
   mail.set_end(now);
   TRY_VOID(opened_->add_refusals(since, mail));
-  TRY_VOID(opened_->add_deferrals(since, mail));
+  TRY_VOID(opened_->add_deferrals(since, profiles, mail));
   TRY_VOID(opened_->add_clients(mail, cause));
   TRY_VOID(opened_->add_known_domains(mail));
   return mail;

@@ -78,18 +78,25 @@ class Archive {
   /// The cases with this id, the newest first: ids are short, and after years one may come again.
   Result<std::vector<Case>> find_case(std::string_view case_id);
   Result<std::optional<RecordedDeferral>> find_deferral(std::int64_t id);
-  /// The refusals behind the attempts of a deferral whose time it knows, as far as they are still
-  /// kept; in the order of their time.
+  /// The refusals behind the attempts of a deferral whose time it knows, and the one that ended it,
+  /// as far as they are still kept; in the order of their time.
   Result<std::vector<RecordedRefusal>> refusals_of(const RecordedDeferral& deferral);
   /// Up to `count` deferrals that the filter wants with an id below `before`, assessed for `now`.
   Result<DeferralPage> deferrals(const DeferralFilter& filter, std::optional<std::int64_t> before,
                                  std::size_t count, WallTime now,
                                  const upstream::Profiles& profiles);
 
+  /// Whether clients were refused lately before they named a recipient, so that no deferral tells
+  /// of them.
+  Result<bool> has_refused_early();
+
   /// Says what has to be mended of a client in this state, from its lookups.
   using CauseText = std::function<std::string(const std::string& state, const auth::Iprev&)>;
   /// What was recorded since then. Reads as much of the file as there is of that.
-  Result<RecordedMail> mail_since(WallTime since, WallTime now, const CauseText& cause);
+  /// `profiles` outlives the result.
+  Result<RecordedMail> mail_since(
+      WallTime since, WallTime now, const CauseText& cause,
+      const upstream::Profiles& profiles = upstream::shipped_profiles_read());
 
  private:
   struct Opened;

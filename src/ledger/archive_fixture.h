@@ -52,20 +52,25 @@ class ArchiveFixture : public testing::Test {
                    std::int64_t evidence = 1) {
     const auto latency =
         std::chrono::duration_cast<std::chrono::milliseconds>(refusal.latency).count();
-    insert("INSERT INTO refusals VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-           refusal.time, refusal.case_id, refusal.client, refusal.helo, refusal.sender,
-           refusal.recipient, refusal.state, refusal.action,
-           std::int64_t{static_cast<std::uint8_t>(refusal.effect)}, refusal.reply, refusal.rule,
-           std::int64_t{latency}, evidence, deferral);
+    insert(
+        "INSERT INTO refusals VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, ?)",
+        refusal.time, refusal.case_id, refusal.client, refusal.via,
+        static_cast<int>(refusal.greeting), refusal.helo, refusal.sender, refusal.recipient,
+        refusal.message, refusal.state, refusal.action, static_cast<int>(refusal.effect),
+        refusal.reply, refusal.override_name, refusal.observed_because,
+        static_cast<int>(refusal.escalated), std::int64_t{latency}, evidence, deferral);
   }
   void add_deferral(std::int64_t id, const Deferral& deferral) {
     const std::string times = times_bytes(deferral.attempts);
     const std::string addresses = addresses_bytes(deferral.addresses);
-    insert("INSERT INTO deferrals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", id, deferral.sender,
-           deferral.recipient, deferral.helo, deferral.attempts.front(), deferral.last_attempt,
-           deferral.attempts_count, Statement::Blob{times}, Statement::Blob{addresses},
-           deferral.accepted,
-           deferral.accepted ? std::optional(deferral.accepted_from) : std::nullopt);
+    insert("INSERT INTO deferrals (" + std::string(deferral_columns) +
+               ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           id, deferral.sender, deferral.recipient, deferral.helo, deferral.attempts.front(),
+           deferral.last_attempt, deferral.attempts_count, Statement::Blob{times},
+           Statement::Blob{addresses}, deferral.accepted,
+           deferral.accepted ? std::optional(deferral.accepted_from) : std::nullopt,
+           static_cast<int>(deferral.greeting), deferral.refused_for_good);
   }
   void add_client(const IpAddress& address, std::string_view name,
                   std::optional<WallTime> confirmed, std::int64_t accepted,
@@ -95,9 +100,11 @@ class ArchiveFixture : public testing::Test {
     made.time = start_ + after;
     made.case_id = std::move(case_id);
     made.client = client_;
+    made.greeting = upstream::Greeting::ehlo;
     made.helo = "mail.partner.example";
     made.sender = "ann@partner.example";
     made.recipient = std::move(recipient);
+    made.message = 1;
     made.state = "no_ptr";
     made.action = "450";
     made.reply =
@@ -112,6 +119,7 @@ class ArchiveFixture : public testing::Test {
     made.sender = "ann@partner.example";
     made.recipient = std::move(recipient);
     made.helo = "mail.partner.example";
+    made.greeting = upstream::Greeting::ehlo;
     made.addresses = {client_};
     for (const Duration after : attempts) made.attempts.push_back(start_ + after);
     made.attempts_count = static_cast<std::uint32_t>(attempts.size());

@@ -65,9 +65,8 @@ TEST_F(ArchiveTest, CasesOfOneIdAreToldApart) {
 
 TEST_F(ArchiveTest, RecipientsOfACaseAreBounded) {
   run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1005) "
-      "INSERT INTO refusals SELECT NULL, 0, 'MANY22', x'', '', '', i, '', '', 0, '', '', 0, 1, "
-      "NULL "
-      "FROM n");
+      "INSERT INTO refusals SELECT NULL, 0, 'MANY22', x'', NULL, 0, '', '', i, 1, '', '', 0, '', "
+      "'', '', 0, 0, 1, NULL FROM n");
   const auto cases = archive().find_case("MANY22");
   ASSERT_TRUE(cases && cases->size() == 1);
   EXPECT_EQ(cases->front().recipients.size(), Archive::recipients_max);
@@ -87,6 +86,9 @@ TEST_F(ArchiveTest, DeferralsByWhatIsAskedFor) {
   Refusal mismatch = refusal("4F7KQ2", "now@example.net", 9 * 24h + 5min);
   mismatch.state = "mismatch";
   add_refusal(mismatch, 4);
+  Deferral for_good = deferral("now@example.org", {9 * 24h});
+  for_good.refused_for_good = start_ + 9 * 24h + 5min;
+  add_deferral(5, for_good);
   const WallTime now = start_ + 9 * 24h + 6min;
 
   struct Case {
@@ -95,23 +97,23 @@ TEST_F(ArchiveTest, DeferralsByWhatIsAskedFor) {
     std::vector<std::int64_t> ids;
   };
   const std::vector<Case> cases = {
-      {"all, the newest first", {}, {4, 3, 2, 1}},
+      {"all, the newest first", {}, {5, 4, 3, 2, 1}},
       {"retrying", {.outcome = Outcome::retrying}, {4}},
       {"recovered", {.outcome = Outcome::recovered}, {3}},
-      {"given up", {.outcome = Outcome::given_up}, {2}},
+      {"given up", {.outcome = Outcome::given_up}, {5, 2}},
       {"never retried", {.outcome = Outcome::never_retried}, {1}},
       {"one address of several", {.client = IpNetwork::parse("198.51.100.9")}, {4}},
-      {"a network", {.client = IpNetwork::parse("192.0.2.0/24")}, {4, 3, 2, 1}},
+      {"a network", {.client = IpNetwork::parse("192.0.2.0/24")}, {5, 4, 3, 2, 1}},
       {"null reverse path", {.sender = "<>"}, {4}},
-      {"a sender's domain", {.sender = "@Partner.Example"}, {3, 2, 1}},
+      {"a sender's domain", {.sender = "@Partner.Example"}, {5, 3, 2, 1}},
       {"a recipient", {.recipient = "LATER@example.com"}, {3}},
       {"both", {.sender = "<>", .recipient = "@example.com"}, {}},
       {"a state", {.state = "mismatch"}, {4}},
-      {"since", {.since = start_ + 12h}, {4, 3}},
+      {"since", {.since = start_ + 12h}, {5, 4, 3}},
   };
   for (const Case& c : cases) EXPECT_EQ(ids(c.filter, now), c.ids) << c.reason;
 
-  const auto page = archive().deferrals({}, {}, 3, now, profiles());
+  const auto page = archive().deferrals({}, 5, 3, now, profiles());
   ASSERT_TRUE(page && page->deferrals.size() == 3);
   EXPECT_EQ(page->deferrals[0].state, "mismatch");
   EXPECT_EQ(page->deferrals[0].case_id, "4F7KQ2");
@@ -137,12 +139,22 @@ TEST_F(ArchiveTest, RefusalsBehindTheAttemptsOfADeferral) {
   EXPECT_THAT(cases, ElementsAre("D60", "D120", "D180")) << "the first is not kept any more";
 }
 
+TEST_F(ArchiveTest, WhoNamedNoRecipientIsTold) {
+  add_refusal(refusal("A22222", "bob@example.com"));
+  Refusal excused = refusal("B22222", "");
+  excused.effect = Effect::excused;
+  add_refusal(excused);
+  EXPECT_EQ(archive().has_refused_early().value(), false);
+  add_refusal(refusal("C22222", ""));
+  EXPECT_EQ(archive().has_refused_early().value(), true);
+}
+
 TEST_F(ArchiveTest, DamagedRowsHarmNobody) {
-  run("INSERT INTO deferrals VALUES (1, x'ff00', 'b', '', 0, 0, 1, x'', x'', NULL, NULL),"
-      "(2, 'a', 'b', '', 0, -5, -1, x'7fffffffffffffff', x'01', 9223372036854775807, x'02')");
-  run("INSERT INTO refusals VALUES (1, -9223372036854775808, 'BAD222', x'01', x'1b5b324a', 'a', "
-      "'b', "
-      "'odd', 'x', 77, '', '', 9223372036854775807, 1, 2)");
+  run("INSERT INTO deferrals VALUES (1, x'ff00', 'b', '', 0, 0, 0, 1, x'', x'', NULL, NULL, NULL),"
+      "(2, 'a', 'b', '', 9, 0, -5, -1, x'7fffffffffffffff', x'01', 9223372036854775807, x'02', "
+      "-7)");
+  run("INSERT INTO refusals VALUES (1, -9223372036854775808, 'BAD222', x'01', x'02', 77, "
+      "x'1b5b324a', 'a', 'b', -1, 'odd', 'x', 77, '', '', '', 77, 9223372036854775807, 1, 2)");
   insert("INSERT INTO evidence VALUES (1, x'', 0, '', ?)", std::string(100, '{'));
   EXPECT_THAT(ids({}, start_), ElementsAre());
   const auto cases = archive().find_case("BAD222");
@@ -193,18 +205,21 @@ TEST_F(ArchiveTest, ReadsBesideAWriter) {
 
 TEST_F(ArchiveTest, MailSince) {
   add_evidence(1, nameless(client_), start_, "no_ptr");
-  const auto would = [&](std::string case_id, std::string recipient, Duration after) {
-    Refusal made = refusal(std::move(case_id), std::move(recipient), after);
+  const auto would = [&](std::uint64_t message, std::string recipient, Duration after) {
+    Refusal made = refusal("A22222", std::move(recipient), after);
     made.effect = Effect::would_refuse;
+    made.message = message;
     add_refusal(made);
   };
-  would("OLD222", "old@example.com", -24h);
-  would("A22222", "bob@example.com", 0s);
-  would("A22222", "carl@example.com", 10ms);
-  would("A22222", "bob@example.com", 500ms);  // the same recipient again: the next message
-  would("A22222", "dora@example.com", 10s);   // later in the session
-  would("B22222", "Bob@example.com", 10s);
-  Refusal excused = refusal("C22222", "bob@example.com", 11s);
+  would(1, "old@example.com", -24h);
+  would(2, "bob@example.com", 0s);
+  would(2, "carl@example.com", 10ms);
+  would(4, "bob@example.com", 500ms);
+  would(3, "dora@example.com", 10s);
+  would(2, "Bob@example.com", 11s);  // others were in between
+  would(0, "", 12s);                 // before MAIL there is no telling
+  would(0, "", 12s);
+  Refusal excused = refusal("C22222", "bob@example.com", 13s);
   excused.effect = Effect::excused;
   add_refusal(excused);
   add_client(client_, "mail.partner.example", start_ - 48h, 9, 4);
@@ -214,15 +229,15 @@ TEST_F(ArchiveTest, MailSince) {
                                            return state + " of " + lookups.address.text();
                                          });
   ASSERT_TRUE(mail.has_value());
-  EXPECT_EQ(mail->counts().recipients_observed, 5U);
+  EXPECT_EQ(mail->counts().recipients_observed, 7U);
   EXPECT_EQ(mail->counts().recipients_excused, 1U);
-  const Impact impact = make_impact(*mail, upstream::shipped_profiles_read());
+  const Impact impact = make_impact(*mail);
   EXPECT_EQ(impact.by_state.at("no_ptr").senders, 1U);
   EXPECT_EQ(impact.refused.recipients, 3U);
   ASSERT_EQ(mail->clients().size(), 1U);
   const RecordedClient& client = mail->clients().at(client_);
-  EXPECT_EQ(client.messages, 4U);
-  EXPECT_EQ(client.seen.accepted, 4U);
+  EXPECT_EQ(client.messages, 5U);
+  EXPECT_EQ(client.seen.accepted, 5U);
   EXPECT_EQ(client.finding.cause, "no_ptr of 192.0.2.7");
   EXPECT_EQ(client.confirmed, start_ - 48h);
   ASSERT_NE(mail->domains().server_for(client_), nullptr);

@@ -14,11 +14,12 @@ namespace {
 
 /// What was silent for longer is over, whoever it is of.
 constexpr Duration quiet_max = 8 * std::chrono::hours(24);
+/// That reads much of the table.
+constexpr Duration count_pause = std::chrono::minutes(10);
 
 // Who was answered before naming a recipient cannot be followed.
-bool is_deferral(const Refusal& refusal) {
-  return refusal.effect == Effect::refused && refusal.action.starts_with('4') &&
-         !refusal.recipient.empty();
+bool can_be_followed(const Refusal& refusal) {
+  return refusal.effect == Effect::refused && !refusal.recipient.empty();
 }
 
 Attempt attempt_of(const Refusal& refusal) {
@@ -27,7 +28,8 @@ Attempt attempt_of(const Refusal& refusal) {
           .helo = refusal.helo,
           .sender = refusal.sender,
           .recipient = refusal.recipient,
-          .accepted = false};
+          .refused_for_good = refusal.action.starts_with('5'),
+          .greeting = refusal.greeting};
 }
 
 Attempt attempt_of(const Acceptance& acceptance) {
@@ -36,7 +38,8 @@ Attempt attempt_of(const Acceptance& acceptance) {
           .helo = acceptance.helo,
           .sender = acceptance.sender,
           .recipient = acceptance.recipient,
-          .accepted = true};
+          .accepted = true,
+          .greeting = acceptance.greeting};
 }
 
 }  // namespace
@@ -63,15 +66,16 @@ Result<std::unique_ptr<BatchWriter>> BatchWriter::open(const std::string& path, 
 
 Result<> BatchWriter::prepare() {
   TRY(insert_refusal_, database_.prepare("INSERT INTO refusals VALUES "
-                                         "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                                         "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                                         "?, ?)"));
   TRY(insert_evidence_, database_.prepare("INSERT INTO evidence VALUES (?, ?, ?, ?, ?)"));
   TRY(insert_deferral_,
       database_.prepare("INSERT INTO deferrals (" + std::string(deferral_columns) +
-                        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   TRY(update_deferral_,
       database_.prepare(
           "UPDATE deferrals SET attempts = ?, times = ?, addresses = ?, accepted = ?, "
-          "accepted_from = ?, last = ? WHERE id = ?"));
+          "accepted_from = ?, greeting = ?, refused_for_good = ?, last = ? WHERE id = ?"));
   TRY(select_deferral_, database_.prepare("SELECT " + std::string(deferral_columns) +
                                           " FROM deferrals WHERE id = ?"));
   TRY(upsert_client_,
@@ -89,10 +93,8 @@ Result<> BatchWriter::load(WallTime now) {
   TRY(last_refusal_, database_.number("SELECT max(id) FROM refusals"));
   TRY(last_evidence_, database_.number("SELECT max(id) FROM evidence"));
   TRY(last_deferral_, database_.number("SELECT max(id) FROM deferrals"));
-  TRY(Statement open,
-      database_.prepare("SELECT " + std::string(deferral_columns) +
-                        " FROM deferrals WHERE id > ? AND accepted IS NULL AND last >= ?"));
-  open.bind(last_deferral_ - static_cast<Id>(open_keys_max / 3), now - quiet_max);
+  counted_ = now;
+  TRY(Statement open, select_open(deferral_columns, now));
   while (true) {
     TRY(const bool row, open.step());
     if (!row) return {};
@@ -101,6 +103,24 @@ Result<> BatchWriter::load(WallTime now) {
     open_.add(kept->id, kept->deferral);
     ++deferrals_open_;
   }
+}
+
+Result<Statement> BatchWriter::select_open(std::string_view columns, WallTime now) {
+  TRY(Statement open, database_.prepare("SELECT " + std::string(columns) +
+                                        " FROM deferrals WHERE id > ? AND accepted IS NULL AND "
+                                        "refused_for_good IS NULL AND last >= ?"));
+  open.bind(last_deferral_ - static_cast<Id>(open_keys_max / 3), now - quiet_max);
+  return open;
+}
+
+// Those that ended in silence, and those that were removed, nobody tells of.
+Result<> BatchWriter::count_open(WallTime now) {
+  if (now >= counted_ && now < counted_ + count_pause) return {};
+  counted_ = now;
+  TRY(Statement open, select_open("count(*)", now));
+  TRY(const bool row, open.step());
+  deferrals_open_ = row ? static_cast<std::uint64_t>(open.integer(0)) : 0;
+  return {};
 }
 
 // --- a batch
@@ -119,17 +139,20 @@ Result<> BatchWriter::write(std::span<const Event> events) {
 
 Result<> BatchWriter::add(const Refusal& refusal) {
   std::optional<Id> deferral;
-  if (is_deferral(refusal)) {
-    TRY(deferral, defer(attempt_of(refusal)));
+  if (can_be_followed(refusal)) {
+    const Attempt attempt = attempt_of(refusal);
+    TRY(deferral, attempt.refused_for_good ? end(attempt) : defer(attempt));
   }
   TRY(const std::int64_t evidence, evidence_of(refusal));
   ClientChange& seen = client(refusal.client, refusal.time, refusal.helo);
   if (refusal.effect == Effect::refused) ++seen.refused;
   if (refusal.effect == Effect::would_refuse) ++seen.would_refuse;
   return insert_refusal_
-      .bind(++last_refusal_, refusal.time, refusal.case_id, refusal.client, refusal.helo,
-            refusal.sender, refusal.recipient, refusal.state, refusal.action,
-            static_cast<int>(refusal.effect), refusal.reply, refusal.rule,
+      .bind(++last_refusal_, refusal.time, refusal.case_id, refusal.client, refusal.via,
+            static_cast<int>(refusal.greeting), refusal.helo, refusal.sender, refusal.recipient,
+            refusal.message, refusal.state, refusal.action, static_cast<int>(refusal.effect),
+            refusal.reply, refusal.override_name, refusal.observed_because,
+            static_cast<int>(refusal.escalated),
             std::int64_t{std::chrono::floor<std::chrono::milliseconds>(refusal.latency).count()},
             evidence, deferral)
       .run();
@@ -142,16 +165,20 @@ Result<> BatchWriter::add(const Acceptance& acceptance) {
     seen.name = acceptance.confirmed_name;
     seen.last_confirmed = acceptance.time;
   }
-  const Attempt attempt = attempt_of(acceptance);
-  Id id = 0;
-  TRY(Known * open, find(attempt, id));
-  if (open == nullptr) return {};
-  if (note(open->deferral, attempt)) mark_changed(id, *open);
-  if (deferrals_open_ > 0) --deferrals_open_;
+  TRY_VOID(end(attempt_of(acceptance)));
   return {};
 }
 
-Result<BatchWriter::Id> BatchWriter::defer(const Attempt& attempt) {
+Result<std::optional<BatchWriter::Id>> BatchWriter::end(const Attempt& attempt) {
+  Id id = 0;
+  TRY(Known * open, find(attempt, id));
+  if (open == nullptr) return std::nullopt;
+  if (note(open->deferral, attempt)) mark_changed(id, *open);
+  if (deferrals_open_ > 0) --deferrals_open_;
+  return id;
+}
+
+Result<std::optional<BatchWriter::Id>> BatchWriter::defer(const Attempt& attempt) {
   Id id = 0;
   TRY(Known * open, find(attempt, id));
   if (open != nullptr) {
@@ -170,7 +197,7 @@ Result<BatchWriter::Known*> BatchWriter::find(const Attempt& attempt, Id& id) {
   const auto found = open_.find(attempt, [&](Id candidate) {
     const Result<Known*> looked_at = look_up(candidate);
     if (!looked_at) failed = fail(looked_at.error());
-    return looked_at && *looked_at != nullptr && !(*looked_at)->deferral.accepted &&
+    return looked_at && *looked_at != nullptr && !(*looked_at)->deferral.is_answered() &&
            belongs_to((*looked_at)->deferral, attempt, profiles_);
   });
   TRY_VOID(failed);
@@ -231,12 +258,14 @@ Result<> BatchWriter::write_deferrals() {
       TRY_VOID(insert_deferral_
                    .bind(id, deferral.sender, deferral.recipient, deferral.helo,
                          deferral.attempts.front(), deferral.last_attempt, deferral.attempts_count,
-                         times_blob, addresses_blob, deferral.accepted, accepted_from)
+                         times_blob, addresses_blob, deferral.accepted, accepted_from,
+                         static_cast<int>(deferral.greeting), deferral.refused_for_good)
                    .run());
     else
       TRY_VOID(update_deferral_
                    .bind(deferral.attempts_count, times_blob, addresses_blob, deferral.accepted,
-                         accepted_from, deferral.last_attempt, id)
+                         accepted_from, static_cast<int>(deferral.greeting),
+                         deferral.refused_for_good, deferral.last_attempt, id)
                    .run());
     known.is_new = known.changed = false;
   }
@@ -258,6 +287,7 @@ Result<> BatchWriter::write_clients() {
 // --- the rest
 
 Result<Retention::Progress> BatchWriter::expire(const Retention::Limits& limits, WallTime now) {
+  TRY_VOID(count_open(now));
   const std::uint64_t before = database_.changes_so_far();
   auto done = retention_.step(database_, limits, now);
   if (database_.changes_so_far() != before) known_.clear();

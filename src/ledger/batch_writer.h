@@ -40,7 +40,7 @@ class BatchWriter {
   Result<Retention::Progress> expire(const Retention::Limits& limits, WallTime now);
   struct Sizes {
     std::uint64_t database_bytes = 0;
-    std::uint64_t deferrals_open = 0;
+    std::uint64_t deferrals_open = 0;  ///< not answered yet, and heard of in the last 8 days
   };
   Result<Sizes> sizes();
 
@@ -70,11 +70,17 @@ class BatchWriter {
       : database_(std::move(database)), profiles_(profiles) {}
   Result<> prepare();
   Result<> load(WallTime now);
+  /// A statement about the deferrals whose next attempt may come: not answered yet, heard of
+  /// lately.
+  Result<Statement> select_open(std::string_view columns, WallTime now);
+  Result<> count_open(WallTime now);
 
   Result<> add(const Refusal& refusal);
   Result<> add(const Acceptance& acceptance);
   /// The deferral that a refused attempt begins or belongs to.
-  Result<Id> defer(const Attempt& attempt);
+  Result<std::optional<Id>> defer(const Attempt& attempt);
+  /// The deferral that the attempt ends, by being taken or refused for good; nullopt: none.
+  Result<std::optional<Id>> end(const Attempt& attempt);
   /// The open deferral an attempt belongs to; nullptr: none.
   Result<Known*> find(const Attempt& attempt, Id& id);
   Result<Known*> look_up(Id id);
@@ -100,6 +106,7 @@ class BatchWriter {
   std::int64_t last_evidence_ = 0;
   Id last_deferral_ = 0;
   std::uint64_t deferrals_open_ = 0;
+  WallTime counted_;  ///< those, from the table
 
   // What was looked at lately: a server that tries again soon is not read from the table again.
   static constexpr std::size_t known_max = 4096;

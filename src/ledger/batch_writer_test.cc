@@ -104,6 +104,47 @@ TEST_F(BatchWriterTest, OnlyWhatWasRefusedForNowIsADeferral) {
   EXPECT_EQ(number("SELECT sum(would_refuse) FROM clients"), 1);
 }
 
+TEST_F(BatchWriterTest, AnAnswerForGoodEndsADeferral) {
+  write({refusal(0s, "192.0.2.7", "bob@example.net")});
+  reopen();
+  Refusal for_good = refusal(5h, "192.0.2.8", "bob@example.net");
+  for_good.action = "550";
+  write({for_good});
+  ASSERT_EQ(deferrals().size(), 1U);
+  EXPECT_EQ(deferrals()[0].attempts_count, 1U);
+  EXPECT_EQ(deferrals()[0].refused_for_good, noon + 5h);
+  EXPECT_EQ(writer_->sizes()->deferrals_open, 0U);
+  EXPECT_EQ(number("SELECT count(*) FROM refusals WHERE deferral = 1"), 2);
+  reopen();
+  EXPECT_EQ(writer_->sizes()->deferrals_open, 0U);
+  write({refusal(5h + 5min, "192.0.2.7", "bob@example.net")});
+  EXPECT_EQ(deferrals().size(), 2U) << "what comes after the end is another mail";
+}
+
+TEST_F(BatchWriterTest, WhatSaidEhloOnceDidSo) {
+  Refusal first = refusal(0s, "192.0.2.7", "bob@example.net");
+  first.greeting = upstream::Greeting::helo;
+  write({first});
+  reopen();
+  EXPECT_EQ(deferrals()[0].greeting, upstream::Greeting::helo);
+  write({refusal(10s, "192.0.2.7", "bob@example.net")});
+  Refusal unknown = refusal(10min, "192.0.2.7", "bob@example.net");
+  unknown.greeting = upstream::Greeting::unknown;
+  write({unknown});
+  reopen();
+  ASSERT_EQ(deferrals().size(), 1U);
+  EXPECT_EQ(deferrals()[0].greeting, upstream::Greeting::ehlo);
+}
+
+TEST_F(BatchWriterTest, WhatWasSilentForLongIsNotOpen) {
+  write({refusal(0s, "192.0.2.7", "bob@example.net"), refusal(0s, "192.0.2.7", "eve@example.net"),
+         refusal(7 * 24h, "192.0.2.7", "carl@example.net")});
+  EXPECT_EQ(writer_->sizes()->deferrals_open, 3U);
+  const Retention::Limits all{.time = 90 * 24h, .bytes_max = 1 << 30, .rows_per_step = 100};
+  ASSERT_TRUE(writer_->expire(all, noon + 8 * 24h + 1s).has_value());
+  EXPECT_EQ(writer_->sizes()->deferrals_open, 1U);
+}
+
 TEST_F(BatchWriterTest, ClientsAreAddedUp) {
   write({acceptance(0s, "192.0.2.7", "bob@example.net"),
          acceptance(1s, "192.0.2.7", "eve@example.net")});

@@ -54,17 +54,36 @@ Duration second_attempt_allowed(const upstream::Profiles& profiles) {
   return wait;
 }
 
+upstream::Forecast forecast_as(const upstream::Profile& profile, const Deferral& deferral) {
+  return upstream::forecast(deferral.attempts.front(), deferral.last_attempt,
+                            deferral.attempts_count, profile);
+}
+
 // What comes after a delivery has ended is another message's, although it is the same two people's.
 bool is_over(const Deferral& deferral, WallTime now, const upstream::Profiles& profiles) {
   const Duration silent = now - deferral.last_attempt;
   if (silent <= lateness) return false;
   const Assessment assessment = assess(deferral, now, profiles);
   if (assessment.outcome == Outcome::retrying) return false;
-  const upstream::Forecast& forecast = assessment.forecast;
+  const upstream::Forecast forecast = forecast_as(*assessment.upstream.profile, deferral);
   return silent > absence_max || now > forecast.gives_up + forecast.retry_interval + lateness;
 }
 
+/// Of what was given up: at the answer that ended it, or when it should have tried again and did
+/// not, whatever its profile says. Nobody hears of it later than that.
+void end_forecast(const Deferral& deferral, WallTime now, upstream::Forecast& forecast) {
+  const WallTime silent_from = deferral.last_attempt + forecast.retry_interval;
+  forecast.end_by(deferral.refused_for_good.value_or(std::min(silent_from, now)));
+}
+
 }  // namespace
+
+upstream::Habits habits_of(const Deferral& deferral) {
+  return {.attempts = deferral.attempts,
+          .helo = deferral.helo,
+          .greeting = deferral.greeting,
+          .last = deferral.last_attempt};
+}
 
 bool belongs_to(const Deferral& deferral, const Attempt& attempt,
                 const upstream::Profiles& profiles) {
@@ -91,13 +110,19 @@ bool note(Deferral& deferral, const Attempt& attempt) {
     deferral.accepted_from = attempt.client;
     return true;
   }
+  if (attempt.refused_for_good) {
+    deferral.refused_for_good = attempt.time;
+    return true;
+  }
+  const bool new_greeting = attempt.greeting > deferral.greeting;
+  if (new_greeting) deferral.greeting = attempt.greeting;
   const bool new_address =
       deferral.addresses.size() < Deferral::addresses_kept &&
       std::ranges::find(deferral.addresses, attempt.client) == deferral.addresses.end();
   if (new_address) deferral.addresses.push_back(attempt.client);
   const bool first = deferral.attempts_count == 0;
   if (!first && std::chrono::abs(attempt.time - deferral.last_attempt) <= round_time)
-    return new_address;
+    return new_address || new_greeting;
   ++deferral.attempts_count;
   deferral.last_attempt = first ? attempt.time : std::max(deferral.last_attempt, attempt.time);
   if (deferral.attempts.size() < Deferral::attempts_kept)
@@ -107,7 +132,7 @@ bool note(Deferral& deferral, const Attempt& attempt) {
 }
 
 Deferral deferral_of(const Attempt& first) {
-  CHECK(!first.accepted);
+  CHECK(!first.accepted && !first.refused_for_good);
   Deferral deferral;
   deferral.sender = first.sender;
   deferral.recipient = first.recipient;
@@ -132,20 +157,21 @@ std::string_view outcome_name(Outcome outcome) {
 
 Assessment assess(const Deferral& deferral, WallTime now, const upstream::Profiles& profiles) {
   CHECK(!deferral.attempts.empty() && !profiles.all.empty());
-  const auto candidates =
-      upstream::recognize({deferral.attempts, deferral.helo, deferral.last_attempt}, profiles);
+  const auto candidates = upstream::recognize(habits_of(deferral), profiles);
   Assessment assessment;
   assessment.upstream = candidates.front();
-  assessment.forecast = upstream::forecast(deferral.attempts.front(), deferral.last_attempt,
-                                           deferral.attempts_count, *assessment.upstream.profile);
+  assessment.forecast = forecast_as(*assessment.upstream.profile, deferral);
   const Duration silent = now - deferral.last_attempt;
   if (deferral.accepted)
     assessment.outcome = Outcome::recovered;
+  else if (deferral.refused_for_good)
+    assessment.outcome = Outcome::given_up;
   else if (deferral.attempts_count == 1)
     assessment.outcome =
         silent > second_attempt_allowed(profiles) ? Outcome::never_retried : Outcome::retrying;
   else if (silent > silence_allowed(deferral, candidates))
     assessment.outcome = Outcome::given_up;
+  if (assessment.outcome == Outcome::given_up) end_forecast(deferral, now, assessment.forecast);
   return assessment;
 }
 

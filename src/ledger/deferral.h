@@ -19,7 +19,9 @@ struct Attempt {
   std::string helo;
   std::string sender;  ///< empty: the null reverse path
   std::string recipient;
-  bool accepted = false;  ///< else answered 4xx
+  bool accepted = false;          ///< else answered 4xx
+  bool refused_for_good = false;  ///< or 5xx
+  upstream::Greeting greeting = upstream::Greeting::unknown;
 };
 
 /// A delivery that was answered 4xx, with all attempts that seem to belong to it: the same sender
@@ -30,20 +32,29 @@ struct Deferral {
 
   std::string sender;
   std::string recipient;
-  std::string helo;                  ///< of the first attempt
+  std::string helo;                                           ///< of the first attempt
+  upstream::Greeting greeting = upstream::Greeting::unknown;  ///< EHLO, if it said that once
   std::vector<IpAddress> addresses;  ///< that tried, without repetition; the first `addresses_kept`
   std::vector<WallTime> attempts;    ///< refused; the first `attempts_kept`
   std::uint32_t attempts_count = 0;  ///< refused; all of one moment count as one
   WallTime last_attempt;             ///< refused
   std::optional<WallTime> accepted;
-  IpAddress accepted_from;  ///< when accepted
+  IpAddress accepted_from;                   ///< when accepted
+  std::optional<WallTime> refused_for_good;  ///< answered 5xx in the end
+
+  /// Whether an answer has ended it.
+  [[nodiscard]] bool is_answered() const { return accepted || refused_for_good; }
 };
+
+/// What it tells of the server that keeps the message.
+upstream::Habits habits_of(const Deferral& deferral);
 
 /// unknown-ip.md section 7: what became of it.
 enum class Outcome : std::uint8_t {
   retrying,       ///< the upstream keeps it, as far as we can tell
   recovered,      ///< it was accepted later
-  given_up,       ///< silent for longer than its waits: the upstream has given up and told its user
+  given_up,       ///< silent for longer than its waits, or answered 5xx: the upstream has given up
+                  ///< and told its user
   never_retried,  ///< one attempt and no more: a spam tool's habit
 };
 std::string_view outcome_name(Outcome outcome);
@@ -51,14 +62,14 @@ std::string_view outcome_name(Outcome outcome);
 struct Assessment {
   Outcome outcome = Outcome::retrying;
   upstream::Candidate upstream;  ///< who it seems to be
-  upstream::Forecast forecast;
+  upstream::Forecast forecast;   ///< of what is given up: when that was, at the latest
 };
 
 /// `now`: until when attempts would have been seen.
 Assessment assess(const Deferral& deferral, WallTime now, const upstream::Profiles& profiles);
 
 /// Whether the attempt is likely one of the same delivery, which had not come to its end before. To
-/// be asked of those that were not accepted yet, the newest first: of two messages under way
+/// be asked of those that were not answered yet, the newest first: of two messages under way
 /// between the same two nobody can tell the attempts apart.
 bool belongs_to(const Deferral& deferral, const Attempt& attempt,
                 const upstream::Profiles& profiles);

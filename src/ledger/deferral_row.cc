@@ -13,6 +13,12 @@ constexpr std::size_t address_bytes = 16;
 
 }  // namespace
 
+upstream::Greeting read_greeting(std::int64_t stored) {
+  return stored == 1   ? upstream::Greeting::helo
+         : stored == 2 ? upstream::Greeting::ehlo
+                       : upstream::Greeting::unknown;
+}
+
 std::optional<RecordedDeferral> read_deferral(const Statement& row) {
   RecordedDeferral recorded;
   recorded.id = row.integer(0);
@@ -34,6 +40,8 @@ std::optional<RecordedDeferral> read_deferral(const Statement& row) {
     deferral.accepted = row.time(9);
     deferral.accepted_from = row.address(10);
   }
+  deferral.greeting = read_greeting(row.integer(11));
+  if (!row.is_null(12)) deferral.refused_for_good = row.time(12);
   return recorded;
 }
 

@@ -20,11 +20,16 @@ struct RecordedDeferral {
 
 /// The columns that read_deferral() reads, in their order.
 inline constexpr std::string_view deferral_columns =
-    "id, sender, recipient, helo, first, last, attempts, times, addresses, accepted, accepted_from";
+    "id, sender, recipient, helo, first, last, attempts, times, addresses, accepted, "
+    "accepted_from, "
+    "greeting, refused_for_good";
 
 /// The row as a deferral that assess() can take: one attempt at least, times ascending, no more of
 /// anything than a Deferral keeps. nullopt: the row is damaged.
 std::optional<RecordedDeferral> read_deferral(const Statement& row);
+
+/// What stands in a column `greeting`; strange numbers are unknown.
+upstream::Greeting read_greeting(std::int64_t stored);
 
 // The columns `times` and `addresses`: milliseconds since 1970 as 8 bytes, the highest first; 16
 // bytes for an address. Reading drops an incomplete last one, and what is beyond `count_max`.

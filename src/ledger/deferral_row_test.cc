@@ -36,11 +36,12 @@ TEST(DeferralRow, DamagedRowsAreLeftOut) {
   auto database = Database::open(std::string(Database::in_memory), Database::Access::create);
   ASSERT_TRUE(database && migrate(*database));
   const auto read = [&](const Row& row) {
-    auto select = database->prepare("SELECT 17, 'a@x', 'b@y', 'h', ?1, ?2, ?3, ?4, ?5, ?6, ?7");
+    auto select =
+        database->prepare("SELECT 17, 'a@x', 'b@y', 'h', ?1, ?2, ?3, ?4, ?5, ?6, ?7, 2, ?8");
     EXPECT_TRUE(select.has_value());
     const std::string addresses = addresses_bytes(std::vector{client});
     select->bind(start, row.last, row.attempts, Statement::Blob{row.times},
-                 Statement::Blob{addresses}, start + 1h, other);
+                 Statement::Blob{addresses}, start + 1h, other, start + 2h);
     EXPECT_TRUE(select->step().value_or(false));
     return read_deferral(*select);
   };
@@ -52,6 +53,8 @@ TEST(DeferralRow, DamagedRowsAreLeftOut) {
   EXPECT_EQ(good->deferral.last_attempt, start + 5min);
   EXPECT_EQ(good->deferral.accepted, start + 1h);
   EXPECT_EQ(good->deferral.accepted_from, other);
+  EXPECT_EQ(good->deferral.greeting, upstream::Greeting::ehlo);
+  EXPECT_EQ(good->deferral.refused_for_good, start + 2h);
   for (const Row& row :
        {Row{.reason = "no attempt", .times = ""},
         Row{.reason = "fewer than are there", .attempts = 1},

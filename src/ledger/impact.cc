@@ -22,61 +22,17 @@ void add_reason(RefusedClient& client, Strength strength, std::string words) {
   client.to_exempt |= strength == Strength::proof;
 }
 
-/// What became of one client's refused mail.
-struct Persistence {
-  std::uint64_t recovered = 0;  ///< accepted later from its own network
-  std::uint32_t attempts_most = 0;
-  std::string upstream;  ///< who it seems to be, when it tried often enough to tell
-  /// All these attempts came from its network: who only uses the name of a pool in EHLO would share
-  /// in what others have tried.
-  Strength strength = Strength::hint;
-
-  void add_reasons(RefusedClient& client) const {
-    if (recovered > 0)
-      add_reason(client, Strength::proof,
-                 plural(recovered, "refused mail came again and was accepted",
-                        "refused mails came again and were accepted"));
-    if (!upstream.empty())
-      add_reason(client, strength,
-                 fmt::format("keeps mail and tries again, up to {} times, as {} does",
-                             attempts_most, upstream));
-  }
-};
-
-using PersistenceByClient = std::unordered_map<IpAddress, Persistence>;
-
-bool one_network(const IpAddress& a, const IpAddress& b) {
-  return network_base(a) == network_base(b);
-}
-
-PersistenceByClient persistence_of(const std::vector<Deferral>& deferrals, WallTime until,
-                                   const upstream::Profiles& profiles, Impact& impact) {
-  constexpr std::uint32_t attempts_that_tell = 3;
-  PersistenceByClient found;
-  for (const Deferral& deferral : deferrals) {
-    const Assessment assessment = assess(deferral, until, profiles);
-    ++impact.outcomes.at(static_cast<std::size_t>(assessment.outcome));
-    for (const IpAddress& address : deferral.addresses) {
-      Persistence& of = found[address];
-      // From elsewhere it may be the sender's true server, which sent another message.
-      if (deferral.accepted && one_network(deferral.accepted_from, address)) ++of.recovered;
-      if (deferral.attempts_count <= of.attempts_most) continue;
-      of.attempts_most = deferral.attempts_count;
-      if (deferral.attempts_count < attempts_that_tell) continue;
-      of.upstream = assessment.upstream.profile->product;
-      of.strength = std::ranges::all_of(
-                        deferral.addresses,
-                        [&address](const IpAddress& other) { return one_network(address, other); })
-                        ? Strength::proof
-                        : Strength::hint;
-    }
-  }
-  return found;
-}
-
 void add_reasons(const PersistenceByClient& persistence, RefusedClient& client) {
-  const auto known = persistence.find(client.address);
-  if (known != persistence.end()) known->second.add_reasons(client);
+  const ClientPersistence* known = persistence.find(client.address);
+  if (known == nullptr) return;
+  if (known->recovered > 0)
+    add_reason(client, Strength::proof,
+               plural(known->recovered, "refused mail came again and was accepted",
+                      "refused mails came again and were accepted"));
+  if (known->upstream != nullptr)
+    add_reason(client, known->alone ? Strength::proof : Strength::hint,
+               fmt::format("keeps mail and tries again, up to {} times, as {} does",
+                           known->attempts_most, known->upstream->product));
 }
 
 void add_reason(const KnownDomains& domains, RefusedClient& client) {
@@ -151,8 +107,10 @@ KnownDomains domains_of(const LogCensus& census,
 Impact make_impact(const LogCensus& census, const std::unordered_map<IpAddress, Finding>& findings,
                    const upstream::Profiles& profiles) {
   Impact impact;
-  const auto persistence =
-      persistence_of(census.refused().deferrals(), census.counts().last, profiles, impact);
+  PersistenceByClient persistence;
+  for (const Deferral& deferral : census.refused().deferrals())
+    persistence.add(deferral, assess(deferral, census.counts().last, profiles));
+  impact.outcomes = persistence.outcomes();
   const KnownDomains domains = domains_of(census, findings);
   for (const auto& [address, seen] : census.clients()) {
     const Finding* finding = found_in(findings, address);
@@ -180,9 +138,9 @@ Impact make_impact(const LogCensus& census, const std::unordered_map<IpAddress, 
   return impact;
 }
 
-Impact make_impact(const RecordedMail& mail, const upstream::Profiles& profiles) {
+Impact make_impact(const RecordedMail& mail) {
   Impact impact;
-  const auto persistence = persistence_of(mail.deferrals(), mail.counts().now, profiles, impact);
+  impact.outcomes = mail.persistence().outcomes();
   for (const auto& [address, recorded] : mail.clients()) {
     count(impact, recorded.finding, recorded.messages);
     RefusedClient client{.address = address,
@@ -195,7 +153,7 @@ Impact make_impact(const RecordedMail& mail, const upstream::Profiles& profiles)
                  fmt::format("its name {} was confirmed on {}", recorded.seen.name,
                              format_iso8601(*recorded.confirmed).substr(0, 10)));
     add_reason(mail.domains(), client);
-    add_reasons(persistence, client);
+    add_reasons(mail.persistence(), client);
     impact.clients.push_back(std::move(client));
   }
   count_addresses(impact, mail.senders(), mail.recipients(), [&mail](const IpAddress& client) {

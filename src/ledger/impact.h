@@ -46,6 +46,6 @@ struct Impact {
 Impact make_impact(const LogCensus& census, const std::unordered_map<IpAddress, Finding>& findings,
                    const upstream::Profiles& profiles);
 /// Of what the ledger has recorded. Its messages are those that were refused or would have been.
-Impact make_impact(const RecordedMail& mail, const upstream::Profiles& profiles);
+Impact make_impact(const RecordedMail& mail);
 
 }  // namespace postern::ledger

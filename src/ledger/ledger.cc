@@ -58,6 +58,9 @@ Ledger::Ledger(const io::World& world, Log& log, LedgerOptions options)
       log_(log),
       options_(std::move(options)),
       desk_(std::make_shared<Desk>()),
+      next_message_(static_cast<std::uint64_t>(
+          std::chrono::floor<std::chrono::microseconds>(world.clock.wall_now().time_since_epoch())
+              .count())),
       changed_(world.clock),
       settled_changed_(world.clock),
       tasks_(world.executor, world.clock, 1) {
@@ -197,8 +200,7 @@ io::Task<Result<>> Ledger::open() {
   if (!problem_.empty())
     log_.line(Severity::info, "ledger_back", {{"dropped", counts_.dropped - dropped_told_}});
   problem_.clear();
-  counts_.database_bytes = desk_->sizes.database_bytes;
-  counts_.deferrals_open = desk_->sizes.deferrals_open;
+  take_sizes();
   co_return Result<>{};
 }
 
@@ -221,8 +223,7 @@ io::Task<Result<>> Ledger::write_batch() {
   counts_.written += count;
   counts_.batch_time += took;
   counts_.batch_time_max = std::max(counts_.batch_time_max, took);
-  counts_.database_bytes = desk_->sizes.database_bytes;
-  counts_.deferrals_open = desk_->sizes.deferrals_open;
+  take_sizes();
   settled_ += count;
   batch_ = nullptr;
   settled_changed_.wake_all();
@@ -231,14 +232,21 @@ io::Task<Result<>> Ledger::write_batch() {
   co_return Result<>{};
 }
 
+void Ledger::take_sizes() {
+  counts_.database_bytes = desk_->sizes.database_bytes;
+  counts_.deferrals_open = desk_->sizes.deferrals_open;
+}
+
 io::Task<Result<>> Ledger::tidy() {
   if (world_.clock.now() < next_tidy_) co_return Result<>{};
   Retention::Limits keep = options_.keep;
   keep.rows_per_step = std::max(keep.rows_per_step, std::exchange(rows_to_remove_, 0));
   CO_TRY_VOID(co_await work([keep, now = world_.clock.wall_now()](Desk& desk) -> Result<> {
     TRY(desk.progress, desk.writer->expire(keep, now));
+    TRY(desk.sizes, desk.writer->sizes());
     return {};
   }));
+  take_sizes();
   const bool more = desk_->progress == Retention::Progress::more_to_do;
   next_tidy_ = world_.clock.now() + (more ? tidy_again : tidy_pause);
   co_return Result<>{};

@@ -49,7 +49,7 @@ class Ledger final : public Recorder {
     Duration batch_time{};       ///< of all batches together: their waiting and their writing
     Duration batch_time_max{};
     std::uint64_t database_bytes = 0;  ///< after the last batch
-    std::uint64_t deferrals_open = 0;  ///< that were not accepted yet
+    std::uint64_t deferrals_open = 0;  ///< BatchWriter::Sizes
   };
 
   /// `log` and what `world` refers to outlive it.
@@ -63,6 +63,7 @@ class Ledger final : public Recorder {
   /// What to keep changes at once; the rest at the next start.
   void set_keep(const Retention::Limits& keep) { options_.keep = keep; }
 
+  std::uint64_t begin_message() override { return next_message_++; }
   void refused(Refusal refusal) override { add(std::move(refusal)); }
   void accepted(Acceptance acceptance) override { add(std::move(acceptance)); }
 
@@ -90,6 +91,7 @@ class Ledger final : public Recorder {
   io::Task<Result<>> set_aside(const Error& why);
   io::Task<Result<>> write_batch();
   io::Task<Result<>> tidy();
+  void take_sizes();
   io::Task<Result<>> check_space();
   io::Task<> recover_from(Error error);
   void drop(std::uint64_t count);
@@ -99,6 +101,8 @@ class Ledger final : public Recorder {
   Log& log_;
   LedgerOptions options_;
   std::shared_ptr<Desk> desk_;
+  std::uint64_t
+      next_message_;  ///< from a clock's microseconds on, so that no start repeats another
   std::vector<Event> buffer_;
   std::shared_ptr<std::vector<Event>> batch_;  ///< on its way, or not written in the last try
   std::uint64_t told_ = 0;                     ///< events that were taken

@@ -29,14 +29,19 @@ inline Refusal refusal(Duration after, std::string_view client, std::string reci
   return {.time = noon + after,
           .case_id = "4F7KQ2",
           .client = *IpAddress::parse(client),
+          .via = {},
+          .greeting = upstream::Greeting::ehlo,
           .helo = "mail.example.com",
           .sender = "ann@example.com",
           .recipient = std::move(recipient),
+          .message = 1,
           .state = "no_ptr",
           .action = "450",
           .effect = Effect::refused,
           .reply = "450 4.7.25 Client host rejected",
-          .rule = {},
+          .override_name = {},
+          .observed_because = {},
+          .escalated = false,
           .latency = std::chrono::milliseconds(12),
           .lookups = std::move(lookups)};
 }
@@ -44,6 +49,7 @@ inline Refusal refusal(Duration after, std::string_view client, std::string reci
 inline Acceptance acceptance(Duration after, std::string_view client, std::string recipient) {
   return {.time = noon + after,
           .client = *IpAddress::parse(client),
+          .greeting = upstream::Greeting::ehlo,
           .helo = "mail.example.com",
           .confirmed_name = "mail.example.com",
           .sender = "ann@example.com",

@@ -61,6 +61,15 @@ TEST_F(LedgerTest, WhatIsToldIsWrittenWithinTheInterval) {
   EXPECT_GT(ledger_->counts().database_bytes, 0U);
 }
 
+TEST_F(LedgerTest, NoTwoMessagesHaveOneNumber) {
+  const std::uint64_t first = ledger_->begin_message();
+  EXPECT_GT(first, 0U);
+  EXPECT_EQ(ledger_->begin_message(), first + 1);
+  run_for(1s);
+  Ledger later(host_.world(), log_, {});
+  EXPECT_GT(later.begin_message(), ledger_->begin_message());
+}
+
 TEST_F(LedgerTest, AReaderSeesWhatWasToldBefore) {
   ledger_->start();
   ledger_->refused(refusal(0s, "192.0.2.7", "bob@example.net"));
@@ -181,6 +190,49 @@ TEST_F(LedgerFileTest, ADamagedFileIsSetAsideAndANewOneBegun) {
     std::filesystem::remove(set_aside().front());
   }
   EXPECT_EQ(log_.lines["ledger_set_aside"], 2);
+}
+
+// What is overwritten while the file is open shows when its pages are read.
+TEST_F(LedgerFileTest, AFileThatIsDamagedMeanwhileIsSetAsideToo) {
+  {
+    auto writer = BatchWriter::open(directory_.database(), noon);
+    ASSERT_TRUE(writer.has_value());
+    std::vector<Event> events;
+    for (int i = 0; i < 3000; ++i)
+      events.emplace_back(refusal(i * 1s, "192.0.2.7", std::to_string(i) + "@example.net"));
+    ASSERT_TRUE((*writer)->write(events).has_value());
+  }
+  const auto shard = io::RealShard::create({.directory = directory_.path()});
+  ASSERT_TRUE(shard.has_value());
+  Ledger ledger((*shard)->world(), log_, options());
+  ledger.start();
+  ledger.refused(refusal(3000s, "192.0.2.7", "bob@example.net"));
+  ASSERT_TRUE((*shard)->run_task(ledger.flush()));
+  ASSERT_EQ(ledger.counts().set_aside, 0U);
+  {
+    constexpr std::streamoff schema_bytes = 4096;
+    const auto size =
+        static_cast<std::streamoff>(std::filesystem::file_size(directory_.database()));
+    std::fstream file(directory_.database(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(schema_bytes);
+    file << std::string(static_cast<std::size_t>(size - schema_bytes), '\xff');
+  }
+  // All of it is to go, so that all of it is read.
+  ledger.set_keep({.time = 1s, .bytes_max = 1 << 30, .rows_per_step = 1000});
+  for (int i = 0; i < 100 && ledger.counts().set_aside == 0; ++i) {
+    ledger.refused(refusal(4000s + i * 1s, "198.51.100.1", "eve@example.net"));
+    ASSERT_TRUE((*shard)->run_task(ledger.flush()));
+  }
+  EXPECT_EQ(ledger.counts().set_aside, 1U);
+  EXPECT_EQ(log_.lines["ledger_set_aside"], 1);
+  ledger.set_keep({});
+  ledger.refused(refusal(5000s, "198.51.100.1", "eve@example.net"));
+  ASSERT_TRUE((*shard)->run_task(ledger.flush()));
+  EXPECT_EQ(ledger.problem(), "");
+  EXPECT_EQ(ledger.counts().dropped, 0U);
+  ASSERT_TRUE((*shard)->run_task(ledger.stop()));
+  EXPECT_EQ(set_aside().size(), 1U);
+  EXPECT_GE(number_in(directory_.database(), "SELECT count(*) FROM refusals"), 1);
 }
 
 TEST_F(LedgerFileTest, DamagedFilesDoNotPileUp) {

@@ -2,17 +2,14 @@
 
 #include <algorithm>
 
-#include "base/text.h"
-
 namespace postern::ledger {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr Duration recipients_apart_max = 1s;
-
-std::size_t hash_of(std::string_view text) {
-  return std::hash<std::string>{}(to_lower(text));
+/// Whether it is seen for the first time, as far as there is room to remember.
+template <typename Set, typename T>
+bool is_new(Set& seen, T value) {
+  return seen.size() < RecordedMail::counted_max ? seen.insert(value).second
+                                                 : !seen.contains(value);
 }
 
 void add_example(std::vector<std::string>& examples, std::string_view value) {
@@ -61,19 +58,10 @@ RecordedClient* RecordedMail::client(const Row& row) {
   return nullptr;
 }
 
-// An attempt of a deferral that is known already brings the same message once more.
+// A retry is a transaction of its own, and brings the same message once more.
 bool RecordedMail::begins_message(const Row& row) {
-  if (row.deferral && !deferrals_seen_.insert(*row.deferral).second) return false;
-  LastMessage& last = last_messages_[row.client];
-  const std::size_t case_and_sender = hash_of(row.case_id) * 31 + hash_of(row.sender);
-  const std::size_t recipient = hash_of(row.recipient);
-  const bool same = last.case_and_sender == case_and_sender && last.recipient != recipient &&
-                    row.time - last.time <= recipients_apart_max;
-  last.time = row.time;
-  if (same) return false;
-  last.case_and_sender = case_and_sender;
-  last.recipient = recipient;
-  return true;
+  if (row.deferral && !is_new(deferrals_seen_, *row.deferral)) return false;
+  return row.message == 0 || is_new(messages_seen_, row.message);
 }
 
 }  // namespace postern::ledger

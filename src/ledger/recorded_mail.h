@@ -6,12 +6,14 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "ledger/distinct_addresses.h"
 #include "ledger/known_domains.h"
 #include "ledger/log_census.h"
+#include "ledger/persistence.h"
 #include "ledger/recorder.h"
 
 namespace postern::ledger {
@@ -35,16 +37,18 @@ struct RecordedClient {
 };
 
 /// What the ledger tells of the mail since some time; in a shape that an Impact is made of. Adds up
-/// refusals in the order of their time. A transaction is not recorded as such: recipients of one
-/// session, of one sender, that come within a second are one message.
+/// refusals in the order of their time. The recipients of one transaction are one message, and so
+/// are all attempts of one deferral; a client that was answered before MAIL counts as one each
+/// time.
 class RecordedMail {
  public:
   static constexpr std::size_t clients_max = 1'000'000;
+  static constexpr std::size_t counted_max = 4'000'000;  ///< messages, deferrals
 
   /// One row of the table of refusals.
   struct Row {
     WallTime time;
-    std::string_view case_id;
+    std::uint64_t message = 0;  ///< Refusal::message
     IpAddress client;
     std::string_view helo;
     std::string_view sender;
@@ -55,13 +59,16 @@ class RecordedMail {
     std::optional<std::int64_t> deferral;
   };
   void add(const Row& row);
-  void add(Deferral deferral) { deferrals_.push_back(std::move(deferral)); }
+  /// What was refused for now, and what it has come to.
+  void add(const Deferral& deferral, const Assessment& assessment) {
+    persistence_.add(deferral, assessment);
+  }
 
   [[nodiscard]] std::unordered_map<IpAddress, RecordedClient>& clients() { return clients_; }
   [[nodiscard]] const std::unordered_map<IpAddress, RecordedClient>& clients() const {
     return clients_;
   }
-  [[nodiscard]] const std::vector<Deferral>& deferrals() const { return deferrals_; }
+  [[nodiscard]] const PersistenceByClient& persistence() const { return persistence_; }
 
   struct Counts {
     std::uint64_t recipients_refused = 0;
@@ -81,23 +88,19 @@ class RecordedMail {
   void set_end(WallTime now) { counts_.now = now; }
 
  private:
-  /// The message that a client sent last.
-  struct LastMessage {
-    WallTime time;
-    std::size_t case_and_sender = 0;
-    std::size_t recipient = 0;  ///< its first
-  };
+  template <typename T>
+  using Set = boost::unordered_flat_set<T>;
 
   RecordedClient* client(const Row& row);
   bool begins_message(const Row& row);
 
   std::unordered_map<IpAddress, RecordedClient> clients_;
-  std::unordered_map<IpAddress, LastMessage> last_messages_;
-  std::unordered_set<std::int64_t> deferrals_seen_;
+  Set<std::int64_t> deferrals_seen_;
+  Set<std::uint64_t> messages_seen_;
   DistinctAddresses senders_;
   DistinctAddresses recipients_;
   KnownDomains domains_;
-  std::vector<Deferral> deferrals_;
+  PersistenceByClient persistence_;
   Counts counts_;
 };
 

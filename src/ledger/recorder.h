@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "auth/iprev.h"
 #include "base/ip.h"
 #include "base/time.h"
+#include "upstream/profile.h"
 
 namespace postern::ledger {
 
@@ -23,15 +25,20 @@ struct Refusal {
   WallTime time;
   std::string case_id;
   IpAddress client;
+  std::optional<IpAddress> via;  ///< the proxy or known host that brought the client
+  upstream::Greeting greeting = upstream::Greeting::unknown;
   std::string helo;
-  std::string sender;     ///< empty: the null reverse path, or not told yet
-  std::string recipient;  ///< empty: the client was answered before it named one
-  std::string state;      ///< "no_ptr", ..., "temperror"
-  std::string action;     ///< "tag", "450", "451", "550"
+  std::string sender;         ///< empty: the null reverse path, or not told yet
+  std::string recipient;      ///< empty: the client was answered before it named one
+  std::uint64_t message = 0;  ///< of begin_message(); 0: answered before MAIL
+  std::string state;          ///< "no_ptr", ..., "temperror"
+  std::string action;         ///< "accept", "tag", "450", "451", "550"
   Effect effect = Effect::refused;
-  std::string reply;   ///< given, or what would have been given: one line
-  std::string rule;    ///< the override that says so, or why it was not enforced; or empty
-  Duration latency{};  ///< from the connection to the verdict
+  std::string reply;             ///< given, or what would have been given: one line
+  std::string override_name;     ///< of the override that says the action; or empty
+  std::string observed_because;  ///< why it was not enforced; or empty
+  bool escalated = false;        ///< permanent since the DNS has said so for so long
+  Duration latency{};            ///< from the connection to the verdict
   /// The lookups behind it; clients of one cached result share them. Never null.
   std::shared_ptr<const auth::Iprev> lookups;
 };
@@ -40,17 +47,21 @@ struct Refusal {
 struct Acceptance {
   WallTime time;
   IpAddress client;
+  upstream::Greeting greeting = upstream::Greeting::unknown;
   std::string helo;
   std::string confirmed_name;  ///< of the client, or empty
   std::string sender;
   std::string recipient;
 };
 
-/// Where sessions tell what became of their recipients. Neither call waits or fails: what cannot be
-/// kept is counted by whoever keeps it. On the shard.
+/// Where sessions tell what became of their recipients. No call waits or fails: what cannot be kept
+/// is counted by whoever keeps it. On the shard.
 class Recorder {
  public:
   virtual ~Recorder() = default;
+  /// A number for the mail transaction that begins, of which recipients are told: no other has it,
+  /// also of another start of the server; never 0.
+  virtual std::uint64_t begin_message() = 0;
   virtual void refused(Refusal refusal) = 0;
   /// After the commit that made the message ours.
   virtual void accepted(Acceptance acceptance) = 0;

@@ -9,7 +9,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A refusal from later than this was written by a clock that ran ahead.
+/// A refusal from later than this was written by a clock that ran ahead; nor may one from later
+/// than now stand before all others when there is too much.
 constexpr Duration ahead_max = 24h;
 /// Clients have no order of time: all of them are looked at, now and then.
 constexpr Duration sweep_pause = 1h;
@@ -64,17 +65,20 @@ Result<> Retention::set_horizon(Database& database, const Limits& limits, WallTi
   too_large_ = static_cast<std::uint64_t>((pages - free) * page_bytes) > limits.bytes_max;
   horizon_ = now - limits.time;
   if (!too_large_) return {};
-  // The oldest step's worth of refusals, and what else was last heard of before them; without
+  // The oldest step's worth of refusals, and what else was not heard of after them; without
   // refusals, what is oldest by an hour each time.
-  WallTime oldest = std::max(horizon_, size_horizon_) + 1h;
+  WallTime oldest = horizon_;
+  bool refusals = false;
   oldest_refusals_.bind(limits.rows_per_step);
   while (true) {
     TRY(const bool row, oldest_refusals_.step());
     if (!row) break;
-    oldest = std::max(oldest, oldest_refusals_.time(1));
+    refusals = true;
+    const WallTime time = oldest_refusals_.time(1);
+    if (time < now) oldest = std::max(oldest, time + 1ms);
   }
-  size_horizon_ = std::min(oldest, now);
-  horizon_ = std::max(horizon_, size_horizon_);
+  if (!refusals) oldest = std::max(oldest, size_horizon_) + 1h;
+  horizon_ = size_horizon_ = std::min(oldest, now);
   return {};
 }
 
@@ -86,7 +90,8 @@ Result<Retention::Progress> Retention::remove_refusals(const Limits& limits, Wal
     TRY(const bool row, oldest_refusals_.step());
     if (!row) break;
     const WallTime time = oldest_refusals_.time(1);
-    if (time >= horizon_ && time <= now + ahead_max) break;
+    const WallTime latest = too_large_ ? now : now + ahead_max;
+    if (time >= horizon_ && time <= latest) break;
     last = oldest_refusals_.integer(0);
     ++count;
   }

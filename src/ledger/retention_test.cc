@@ -62,19 +62,41 @@ TEST_F(RetentionTest, WhatIsOlderGoesInSteps) {
             0);
 }
 
+// More in an hour than a step removes, so that a horizon that runs ahead of what is removed shows.
 TEST_F(RetentionTest, WhatIsTooMuchGoesTheOldestFirstAndTheSpaceIsGivenBack) {
   std::vector<Event> events;
-  for (int i = 0; i < 4000; ++i) events.emplace_back(refusal(i * 1min, "192.0.2.7", recipient(i)));
+  for (int i = 0; i < 4000; ++i) {
+    const std::string client = "192.0." + std::to_string(i / 200) + ".7";
+    events.emplace_back(refusal(i * 10s, client, recipient(i)));
+  }
+  events.emplace_back(refusal(4000 * 10s, "192.0.0.7", recipient(0)));
   write(events);
   const std::uint64_t before = writer_->sizes()->database_bytes;
   const Retention::Limits limits{.time = 90 * 24h, .bytes_max = before / 2, .rows_per_step = 100};
-  expire(limits, noon + 4000min);
+  expire(limits, noon + 4000 * 10s);
   const std::int64_t kept = number("SELECT count(*) FROM refusals");
   EXPECT_LT(kept, 3000);
   EXPECT_GT(kept, 1000);
   EXPECT_EQ(number("SELECT max(id) - min(id) + 1 FROM refusals"), kept) << "the newest";
+  EXPECT_EQ(number("SELECT count(*) FROM deferrals"), kept) << "as the refusals, no sooner";
+  EXPECT_EQ(number("SELECT count(*) FROM deferrals WHERE id = 1"), 1) << "it was tried just now";
+  EXPECT_EQ(number("SELECT count(*) FROM clients WHERE last >= (SELECT min(time) FROM refusals)"),
+            number("SELECT count(DISTINCT client) FROM refusals"));
   EXPECT_LE(writer_->sizes()->database_bytes, before * 6 / 10);
   EXPECT_EQ(number("SELECT count(*) FROM pragma_integrity_check"), 1);
+}
+
+TEST_F(RetentionTest, RefusalsFromLaterThanNowDoNotHoldUpWhatIsTooMuch) {
+  std::vector<Event> events;
+  for (int i = 0; i < 200; ++i) events.emplace_back(refusal(6h, "192.0.2.7", recipient(i)));
+  for (int i = 0; i < 1000; ++i) events.emplace_back(refusal(1s * i, "192.0.2.8", recipient(i)));
+  write(events);
+  const std::uint64_t bytes = writer_->sizes()->database_bytes;
+  expire({.time = 24h, .bytes_max = bytes * 3 / 4, .rows_per_step = 50}, noon + 1h);
+  EXPECT_EQ(
+      number("SELECT count(*) FROM refusals WHERE client = x'00000000000000000000ffffc0000207'"),
+      0);
+  EXPECT_GT(number("SELECT count(*) FROM refusals"), 300);
 }
 
 TEST_F(RetentionTest, AClockThatRanAheadLeavesNothingForEver) {

@@ -70,7 +70,9 @@ TEST(Schema, ACaseIsFoundInEveryPartOfTheIndex) {
   Database database = memory();
   ASSERT_TRUE(migrate(database));
   auto insert = database.prepare(
-      "INSERT INTO refusals VALUES (?, 0, ?, x'', '', '', '', '', '', 0, '', '', 0, 0, NULL)");
+      "INSERT INTO refusals VALUES (?, 0, ?, x'', NULL, 0, '', '', '', 0, '', '', 0, '', '', '', "
+      "0, "
+      "0, 0, NULL)");
   ASSERT_TRUE(insert.has_value());
   const std::vector<std::int64_t> ids{20'000, 20'001, 40'000, 100'000};
   for (const std::int64_t id : ids) ASSERT_TRUE(insert->bind(id, "4F7KQ2").run());

@@ -17,7 +17,8 @@ Attempt attempt(Duration after, std::string_view client, bool accepted = false,
           .helo = "mail.example.com",
           .sender = std::move(sender),
           .recipient = "bob@example.net",
-          .accepted = accepted};
+          .accepted = accepted,
+          .greeting = upstream::Greeting::ehlo};
 }
 
 Tracker tracked(const std::vector<Attempt>& attempts) {
@@ -35,6 +36,42 @@ TEST(Tracker, OneAttemptMaySoonBeFollowed) {
   const Tracker tracker = tracked({attempt(0s, "192.0.2.1")});
   EXPECT_EQ(outcome(tracker, 1h), Outcome::retrying);
   EXPECT_EQ(outcome(tracker, 5h), Outcome::never_retried);
+}
+
+Deferral deferral_of_attempts(const std::vector<Duration>& times) {
+  std::vector<Attempt> attempts;
+  for (const Duration time : times) attempts.push_back(attempt(time, "192.0.2.1"));
+  return tracked(attempts).deferrals().front();
+}
+
+Assessment assessed(const Deferral& deferral, Duration after) {
+  return assess(deferral, noon + after, upstream::shipped_profiles_read());
+}
+
+TEST(Deferral, WhatIsGivenUpHasNoReportToCome) {
+  // A Postfix that is set to a day instead of its five.
+  std::vector<Duration> times{0s, 5min, 10min, 20min, 40min, 80min};
+  while (times.back() < 23h) times.push_back(times.back() + 4000s);
+  const Deferral deferral = deferral_of_attempts(times);
+  EXPECT_EQ(assessed(deferral, times.back() + 1h).outcome, Outcome::retrying);
+  const Assessment said = assessed(deferral, 30h);
+  EXPECT_EQ(said.outcome, Outcome::given_up);
+  EXPECT_EQ(said.forecast.gives_up, noon + times.back() + 4000s);
+  EXPECT_EQ(said.forecast.first_sign, said.forecast.gives_up);
+  EXPECT_EQ(said.forecast.next_attempt, said.forecast.gives_up);
+}
+
+TEST(Deferral, AnAnswerForGoodIsItsEnd) {
+  Deferral deferral = deferral_of_attempts({0s, 5min, 10min});
+  Attempt last = attempt(4h, "192.0.2.1");
+  last.refused_for_good = true;
+  EXPECT_TRUE(note(deferral, last));
+  for (const Duration after : {Duration(4h), Duration(200h)}) {
+    const Assessment said = assessed(deferral, after);
+    EXPECT_EQ(said.outcome, Outcome::given_up);
+    EXPECT_EQ(said.forecast.gives_up, noon + 4h);
+    EXPECT_EQ(said.forecast.first_sign, noon + 4h) << "its server tells at once";
+  }
 }
 
 TEST(Tracker, AttemptsOfOneNetworkBelongTogether) {

@@ -299,7 +299,7 @@ void add_ledger(Families& families, const ledger::Ledger& ledger) {
   add_gauge(families, "postern_ledger_database_bytes", "Size of the database.",
             static_cast<double>(counts.database_bytes));
   add_gauge(families, "postern_ledger_open_deferrals",
-            "Refused deliveries that were not accepted yet.",
+            "Refused deliveries that may be tried again.",
             static_cast<double>(counts.deferrals_open));
 }
 

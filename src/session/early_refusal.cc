@@ -57,6 +57,7 @@ io::Task<std::optional<smtp::Reply>> Session::refusal_at(AnswerAt step) {
 }
 
 io::Task<> Session::check_helo() {
+  greeting_assumed_ = false;
   trust_speaker();
   const auto refusal = co_await refusal_at(AnswerAt::ehlo);
   // RFC 5321 section 4.3.2 lists no 4yz code for EHLO; a client reads one by its first digit
@@ -70,6 +71,7 @@ io::Task<> Session::check_helo() {
 io::Task<> Session::check_sender(Machine::CheckMail check) {
   trust_speaker();
   sender_ = check.envelope->reverse_path;
+  if (ports_.recorder != nullptr) message_number_ = ports_.recorder->begin_message();
   patience_ = policy::Patience::wait;
   tag_ = {};
   const auto refusal = co_await refusal_at(AnswerAt::mail);

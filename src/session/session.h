@@ -160,6 +160,9 @@ class Session {
   void record_acceptance(const Message& message);
   /// The host before a known host, if it is whom the verdict is about.
   [[nodiscard]] const Hop* hop_of(const policy::UnknownIpVerdict& verdict) const;
+  [[nodiscard]] upstream::Greeting greeting_of(const Hop* hop) const;
+  /// Why a refusal was only recorded, as the ledger calls it.
+  static std::string_view why_observed(const policy::UnknownIpVerdict& verdict, const Hop* hop);
   /// The verdict is there, for the first time or again.
   void note_verdict();
   bool refused_as_unknown(const Machine::CheckRcpt& check, const policy::RecipientVerdict& verdict);
@@ -207,6 +210,8 @@ class Session {
   Machine machine_;
   io::Deadline command_deadline_ = io::Deadline::never();
   std::string sender_;
+  std::uint64_t message_number_ = 0;  // of the transaction, for the ledger
+  bool greeting_assumed_ = false;     // XCLIENT told the name, and not the word before it
   SteadyTime began_;
   Duration verdict_after_{};                            // from the connection on, for the ledger
   policy::Patience patience_ = policy::Patience::wait;  // of the transaction's recipients

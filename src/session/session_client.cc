@@ -77,6 +77,7 @@ io::Task<> Session::name_client(const smtp::ClientAttributes& attributes) {
   began_ = world_.clock.now();
   verdict_after_ = {};
   early_.reset();
+  greeting_assumed_ = attributes.helo && !attributes.protocol;
   if (authenticated_)
     check_ = policy::UnknownIpCheck::skipped("authenticated");
   else if (attributes.address || attributes.login)

@@ -68,6 +68,7 @@ class CountingLog final : public Log {
 
 class KeptRefusals final : public ledger::Recorder {
  public:
+  std::uint64_t begin_message() override { return 1; }
   void refused(ledger::Refusal refusal) override { refusals.push_back(std::move(refusal)); }
   void accepted(ledger::Acceptance) override {}
   std::vector<ledger::Refusal> refusals;

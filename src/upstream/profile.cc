@@ -82,6 +82,8 @@ Profile read_profile(std::string name, Section section) {
                  {{"source", Confidence::source},
                   {"vendor", Confidence::vendor},
                   {"field", Confidence::field}});
+  section.choice("greeting", profile.greeting,
+                 {{"ehlo", Greeting::ehlo}, {"helo", Greeting::helo}, {"any", Greeting::unknown}});
   std::uint64_t share = 1;
   section.integer("share", share, 1, 100);
   profile.share = static_cast<double>(share);
@@ -101,6 +103,18 @@ std::string_view confidence_name(Confidence confidence) {
       return "vendor";
     case Confidence::field:
       return "field";
+  }
+  CHECK(false);
+}
+
+std::string_view greeting_name(Greeting greeting) {
+  switch (greeting) {
+    case Greeting::unknown:
+      return "unknown";
+    case Greeting::helo:
+      return "helo";
+    case Greeting::ehlo:
+      return "ehlo";
   }
   CHECK(false);
 }

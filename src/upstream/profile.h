@@ -14,6 +14,11 @@ namespace postern::upstream {
 enum class Confidence : std::uint8_t { source, vendor, field };
 std::string_view confidence_name(Confidence confidence);
 
+/// With which word a client began its session.
+enum class Greeting : std::uint8_t { unknown, helo, ehlo };
+/// "unknown", "helo", "ehlo".
+std::string_view greeting_name(Greeting greeting);
+
 /// What a mail server does with a message that is answered 4xx, as profiles.toml says it.
 struct Profile {
   std::string name;
@@ -34,8 +39,9 @@ struct Profile {
   std::string delay_text;
   Confidence confidence = Confidence::field;
   std::vector<std::string>
-      helo;          ///< how it names itself, lower case; "*.example.com" for all below
-  double share = 1;  ///< of the servers one meets, in parts of about 100
+      helo;  ///< how it names itself, lower case; "*.example.com" for all below
+  Greeting greeting = Greeting::ehlo;  ///< `unknown`: either
+  double share = 1;                    ///< of the servers one meets, in parts of about 100
 
   /// The wait after the attempt with this number, counted from 1.
   [[nodiscard]] Duration wait_after(std::size_t attempt) const;

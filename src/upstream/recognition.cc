@@ -56,14 +56,18 @@ bool matches(std::string_view pattern, std::string_view name) {
   return name.ends_with(pattern.substr(1));
 }
 
-double prior(const Profile& profile, const std::string& helo) {
-  constexpr double named = 200;      // who has the name has it for a reason
-  constexpr double not_named = 0.2;  // few say a name of their own there
+double prior(const Profile& profile, const std::string& helo, Greeting greeting) {
+  constexpr double named = 200;        // who has the name has it for a reason
+  constexpr double not_named = 0.2;    // few say a name of their own there
+  constexpr double other_word = 0.05;  // EHLO or HELO: patches and proxies change it
   double weight = profile.share;
   if (!profile.helo.empty() && !helo.empty())
     weight *= std::ranges::any_of(profile.helo, [&](const auto& p) { return matches(p, helo); })
                   ? named
                   : not_named;
+  if (greeting != Greeting::unknown && profile.greeting != Greeting::unknown &&
+      greeting != profile.greeting)
+    weight *= other_word;
   return weight;
 }
 
@@ -74,7 +78,8 @@ std::vector<Candidate> recognize(const Habits& habits, const Profiles& profiles)
   std::vector<Candidate> candidates;
   double best = -std::numeric_limits<double>::infinity();
   for (const Profile& profile : profiles.all) {
-    const double weight = std::log(prior(profile, helo)) + likelihood(habits, profile);
+    const double weight =
+        std::log(prior(profile, helo, habits.greeting)) + likelihood(habits, profile);
     candidates.push_back({&profile, weight});
     best = std::max(best, weight);
   }
@@ -88,6 +93,12 @@ std::vector<Candidate> recognize(const Habits& habits, const Profiles& profiles)
   return candidates;
 }
 
+void Forecast::end_by(WallTime end) {
+  gives_up = std::min(gives_up, end);
+  next_attempt = std::min(next_attempt, end);
+  if (first_sign) first_sign = std::min(*first_sign, end);
+}
+
 Forecast forecast(WallTime first, WallTime last, std::size_t attempts, const Profile& profile) {
   CHECK(attempts > 0);
   Forecast forecast;
@@ -99,7 +110,10 @@ Forecast forecast(WallTime first, WallTime last, std::size_t attempts, const Pro
     forecast.gives_up = last + forecast.retry_interval;
   forecast.gives_up = std::max(forecast.gives_up, last);
   forecast.next_attempt = std::min(last + forecast.retry_interval, forecast.gives_up);
-  if (profile.reports) forecast.first_sign = first + profile.first_sign();
+  if (!profile.reports) return forecast;
+  const bool notice =
+      profile.delay_notice != Duration{} && first + profile.delay_notice < forecast.gives_up;
+  forecast.first_sign = notice ? first + profile.delay_notice : forecast.gives_up;
   return forecast;
 }
 

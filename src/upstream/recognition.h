@@ -14,7 +14,8 @@ namespace postern::upstream {
 struct Habits {
   std::vector<WallTime> attempts;  ///< of the one message, ascending; the first is its first
   std::string helo;                ///< the name in its EHLO, or empty
-  WallTime last{};                 ///< the last attempt, when it is later than all of these
+  Greeting greeting = Greeting::unknown;
+  WallTime last{};  ///< the last attempt, when it is later than all of these
 };
 
 /// One profile and how well it explains the habits.
@@ -27,8 +28,9 @@ struct Candidate {
 inline constexpr std::size_t intervals_max = 12;
 
 /// The profiles by probability, the most probable first; empty only when there are none. With no
-/// interval seen it is how common each is, and its HELO. Attempts that went elsewhere, or were late
-/// by a queue run, cost a profile less than attempts that came too early.
+/// interval seen it is how common each is, its name, and whether it said EHLO or HELO. Attempts
+/// that went elsewhere, or were late by a queue run, cost a profile less than attempts that came
+/// too early.
 std::vector<Candidate> recognize(const Habits& habits, const Profiles& profiles);
 
 /// What becomes of a message that nobody takes, if the server is of this profile.
@@ -38,6 +40,9 @@ struct Forecast {
                                        ///< the report; nobody hears: nothing
   WallTime gives_up;                   ///< and reports, if it does
   Duration retry_interval{};           ///< between attempts around now: how exact `gives_up` is
+
+  /// It had ended by then, so that nothing of it comes later.
+  void end_by(WallTime end);
 };
 /// After so many attempts, one at least, of which `last` was the last.
 Forecast forecast(WallTime first, WallTime last, std::size_t attempts, const Profile& profile);
