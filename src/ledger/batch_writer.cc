@@ -28,7 +28,7 @@ Attempt attempt_of(const Refusal& refusal) {
           .helo = refusal.helo,
           .sender = refusal.sender,
           .recipient = refusal.recipient,
-          .refused_for_good = refusal.action.starts_with('5'),
+          .refused_for_good = refusal.reply.starts_with('5'),
           .greeting = refusal.greeting};
 }
 

@@ -93,6 +93,7 @@ TEST_F(BatchWriterTest, WhatWasRemovedBeginsAnew) {
 TEST_F(BatchWriterTest, OnlyWhatWasRefusedForNowIsADeferral) {
   Refusal for_good = refusal(0s, "192.0.2.7", "bob@example.net");
   for_good.action = "550";
+  for_good.reply = "550 5.7.25 Client host rejected";
   Refusal observed = refusal(0s, "192.0.2.8", "bob@example.net");
   observed.effect = Effect::would_refuse;
   Refusal excused = refusal(0s, "192.0.2.9", "bob@example.net");
@@ -109,6 +110,7 @@ TEST_F(BatchWriterTest, AnAnswerForGoodEndsADeferral) {
   reopen();
   Refusal for_good = refusal(5h, "192.0.2.8", "bob@example.net");
   for_good.action = "550";
+  for_good.reply = "550 5.7.25 Client host rejected";
   write({for_good});
   ASSERT_EQ(deferrals().size(), 1U);
   EXPECT_EQ(deferrals()[0].attempts_count, 1U);

@@ -163,6 +163,9 @@ class Session {
   [[nodiscard]] upstream::Greeting greeting_of(const Hop* hop) const;
   /// Why a refusal was only recorded, as the ledger calls it.
   static std::string_view why_observed(const policy::UnknownIpVerdict& verdict, const Hop* hop);
+  /// What the message was answered that came by a known host and is refused; `own`: what the
+  /// recipient alone would have been.
+  static std::string answer_to(const Hop& hop, std::string own);
   /// The verdict is there, for the first time or again.
   void note_verdict();
   bool refused_as_unknown(const Machine::CheckRcpt& check, const policy::RecipientVerdict& verdict);

@@ -149,7 +149,8 @@ std::optional<smtp::Reply> Session::refusal_of_hop() {
     }
     refuse_by_hop(decision);
     // Temporary for one is temporary for all.
-    if (hop.verdict->enforced && (!refusal || decision.reply->is_temporary()))
+    if (hop.verdict->enforced &&
+        (!refusal || (!refusal->is_temporary() && decision.reply->is_temporary())))
       refusal = decision.reply;
   }
   if (refusal) ++metrics_.messages[MessageResult::refused];

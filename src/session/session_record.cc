@@ -39,6 +39,14 @@ std::string_view Session::why_observed(const policy::UnknownIpVerdict& verdict, 
   return all ? "observe" : "another recipient";
 }
 
+// Temporary for one is temporary for all, also for whom an override refuses for good.
+std::string Session::answer_to(const Hop& hop, std::string own) {
+  for (const HopDecision& decision : hop.decisions)
+    if (decision.reply && decision.reply->is_temporary())
+      return decision.rule ? decision.rule->reply : hop.verdict->reply;
+  return own;
+}
+
 void Session::record_refusal(std::string_view recipient, const policy::UnknownIpVerdict& verdict,
                              const policy::OverrideDecision* override, ledger::Effect effect) {
   if (ports_.recorder == nullptr) return;
@@ -47,6 +55,8 @@ void Session::record_refusal(std::string_view recipient, const policy::UnknownIp
   if (recipient.empty() && check_->answer_at() == policy::AnswerAt::connect && !reply.empty())
     reply = policy::greeting_refusal(reply);
   const Hop* const hop = hop_of(verdict);
+  if (hop != nullptr && effect == ledger::Effect::refused)
+    reply = answer_to(*hop, std::move(reply));
   // Of a transaction before, when this one has not named it yet.
   const bool mail_known = !recipient.empty() || check_->answer_at() >= policy::AnswerAt::mail;
   ports_.recorder->refused(

@@ -178,6 +178,28 @@ TEST_F(SessionRecord, OfTheHostBeforeAKnownHostTheGreetingIsNotKnown) {
   EXPECT_EQ(recorder_.acceptances[0].greeting, Greeting::unknown);
 }
 
+TEST_F(SessionRecord, OneReplyIsForAllRecipientsOfAKnownHostsMessage) {
+  unknown_ip_.known_hosts = {*IpNetwork::parse("192.0.2.7")};
+  unknown_ip_.known_hosts_decide = policy::KnownHostsDecide::refuse;
+  session_.relay.domains.emplace_back("strict.example");
+  policy::Override strict;
+  strict.recipient_domain = "strict.example";
+  strict.action = policy::Action::reply_550;
+  unknown_ip_.overrides = policy::Overrides({strict});
+  start();
+  const auto told = refusals_of(after_helo(
+      "MAIL FROM:<ann@partner.example>\r\nRCPT TO:<eve@strict.example>\r\n"
+      "RCPT TO:<bob@ours.example>\r\nDATA\r\n"
+      "Received: from mail.sender.example (unknown [203.0.113.9])\r\n\tby mx.example "
+      "(Postfix) with ESMTP id 4F7KQ2; Tue, 24 Nov 2026 03:25:53 +0000\r\n\r\nhi\r\n.\r\n"));
+  ASSERT_THAT(told, SizeIs(2));
+  EXPECT_EQ(told[0].action, "550");
+  EXPECT_EQ(told[1].action, "450");
+  EXPECT_EQ(told[0].effect, Effect::refused);
+  EXPECT_EQ(told[0].reply, told[1].reply) << "temporary for one is temporary for all";
+  EXPECT_TRUE(told[0].reply.starts_with("450 "));
+}
+
 TEST_F(SessionRecord, WhatDecided) {
   policy::Override excuse;
   excuse.recipient_domain = "ours.example";
