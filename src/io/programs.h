@@ -26,7 +26,7 @@ class Programs {
   /// in its process group: Cause::timed_out. Other errors, Blame::operator_: it cannot be started,
   /// or a signal ended it. When the task ends earlier, with the shard, it is killed too.
   virtual Task<Result<int>> run(Call call, Deadline deadline) = 0;
-  /// Kills what runs, and later calls at once. At shutdown, before those who called are joined.
+  /// Kills what runs; later calls fail at once. At shutdown, before those who called are joined.
   virtual void stop() {}
 };
 

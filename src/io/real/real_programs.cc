@@ -157,6 +157,9 @@ void RealPrograms::stop() {
 
 Task<Result<int>> RealPrograms::run(Call call, Deadline deadline) {
   if (call.words.empty()) co_return operator_failure(Cause::other, "no program is named");
+  if (stopped_)
+    co_return operator_failure(Cause::other,
+                               fmt::format("{} was not run: the server ends", call.words.front()));
   Child child;
   int error = 0;
   co_await worker_.run([&] { error = child.start(call); });
