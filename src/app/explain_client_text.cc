@@ -139,10 +139,14 @@ object client_json(const CheckedClient& client) {
 }
 
 Result<std::string> client_letter(const CheckedClient& client, WallTime now) {
-  const Explanation& told = client.told;
+  Explanation told = client.told;
   if (told.reply.empty())
     return operator_failure(Cause::other,
                             "this client is accepted: there is nothing to write to anybody about");
+  // This check's own case is recorded nowhere: who asked us about it would ask in vain.
+  const std::string unrecorded = fmt::format(" (case {})", told.case_id);
+  if (const auto place = told.reply.find(unrecorded); place != std::string::npos)
+    told.reply.erase(place, unrecorded.size());
   const std::string called =
       told.helo.empty() ? std::string() : "\n(it calls itself " + printable(told.helo) + ")";
   return letter(
