@@ -9,8 +9,8 @@ from fixture import suite
 from harness.runner import check, equal
 
 PROFILES = pathlib.Path(__file__).resolve().parents[2] / "src/upstream/profiles.toml"
-FLOWS = ["accepted-then-refused", "busy", "delay", "dns-outage", "kb", "pool", "recovers", "spam-tool", "third-party",
-         "two-mx"]
+FLOWS = ["accepted-then-refused", "busy", "delay", "dns-outage", "escalation", "kb", "pool", "recovers", "spam-tool",
+         "third-party", "two-mx"]
 
 
 def lab(case, *words):
