@@ -13,10 +13,21 @@ namespace {
 constexpr std::array<std::uint8_t, 12> v4_mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr std::size_t address_text_max = 45;
 
-bool in_block(const IpAddress& address, std::string_view network) {
-  const auto parsed = IpNetwork::parse(network);
-  CHECK(parsed.has_value());
-  return parsed->contains(address);
+using Blocks = std::vector<IpNetwork>;
+
+Blocks blocks(std::initializer_list<std::string_view> texts) {
+  Blocks parsed;
+  for (const std::string_view text : texts) {
+    const auto block = IpNetwork::parse(text);
+    CHECK(block.has_value());
+    parsed.push_back(*block);
+  }
+  return parsed;
+}
+
+bool in_any(const Blocks& blocks, const IpAddress& address) {
+  return std::ranges::any_of(blocks,
+                             [&](const IpNetwork& block) { return block.contains(address); });
 }
 
 template <typename Number>
@@ -77,15 +88,19 @@ std::string IpAddress::reverse_name() const {
 }
 
 bool IpAddress::is_loopback() const {
-  return in_block(*this, is_v4() ? "127.0.0.0/8" : "::1/128");
+  static const Blocks loopback = blocks({"127.0.0.0/8", "::1/128"});
+  return in_any(loopback, *this);
 }
+
 bool IpAddress::is_link_local() const {
-  return in_block(*this, is_v4() ? "169.254.0.0/16" : "fe80::/10");
+  static const Blocks link_local = blocks({"169.254.0.0/16", "fe80::/10"});
+  return in_any(link_local, *this);
 }
+
 bool IpAddress::is_private() const {
-  if (!is_v4()) return in_block(*this, "fc00::/7");
-  return in_block(*this, "10.0.0.0/8") || in_block(*this, "172.16.0.0/12") ||
-         in_block(*this, "192.168.0.0/16") || in_block(*this, "100.64.0.0/10");
+  static const Blocks private_use =
+      blocks({"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"});
+  return in_any(private_use, *this);
 }
 
 std::optional<IpNetwork> IpNetwork::parse(std::string_view text) {

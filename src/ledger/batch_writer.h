@@ -109,7 +109,7 @@ class BatchWriter {
   WallTime counted_;  ///< those, from the table
 
   // What was looked at lately: a server that tries again soon is not read from the table again.
-  static constexpr std::size_t known_max = 4096;
+  static constexpr std::size_t known_max = 8192;
   std::unordered_map<Id, Known> known_;
 
   // Of the batch under way.

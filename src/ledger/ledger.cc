@@ -207,7 +207,9 @@ io::Task<Result<>> Ledger::open() {
 io::Task<Result<>> Ledger::write_batch() {
   CO_TRY_VOID(co_await check_space());
   const SteadyTime began = world_.clock.now();
-  if (!batch_) batch_ = std::make_shared<std::vector<Event>>(std::exchange(buffer_, {}));
+  if (!batch_)
+    batch_ =
+        std::make_shared<std::vector<Event>>(std::exchange(buffer_, std::exchange(spare_, {})));
   const std::size_t count = batch_->size();
   CO_TRY_VOID(co_await work([batch = batch_](Desk& desk) -> Result<> {
     TRY_VOID(desk.writer->write(*batch));
@@ -225,7 +227,7 @@ io::Task<Result<>> Ledger::write_batch() {
   counts_.batch_time_max = std::max(counts_.batch_time_max, took);
   take_sizes();
   settled_ += count;
-  batch_ = nullptr;
+  spare_ = std::move(*std::exchange(batch_, nullptr));
   settled_changed_.wake_all();
   if (!buffer_.empty()) oldest_ = world_.clock.now();
   next_tidy_ = std::min(next_tidy_, world_.clock.now());

@@ -104,6 +104,7 @@ class Ledger final : public Recorder {
   std::uint64_t
       next_message_;  ///< from a clock's microseconds on, so that no start repeats another
   std::vector<Event> buffer_;
+  std::vector<Event> spare_;  ///< empty: the room of the batch before, for the next buffer
   std::shared_ptr<std::vector<Event>> batch_;  ///< on its way, or not written in the last try
   std::uint64_t told_ = 0;                     ///< events that were taken
   std::uint64_t settled_ = 0;                  ///< of them, written or dropped
