@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 constexpr Duration ahead_max = 24h;
 /// Clients have no order of time: all of them are looked at, now and then.
 constexpr Duration sweep_pause = 1h;
+constexpr std::uint64_t swept_per_step = 1000;
 /// Free pages are used again; more than one in so many is given back.
 constexpr std::int64_t free_share = 8;
 
@@ -26,6 +27,7 @@ constexpr Retention::Progress more_if(bool more) {
 Result<> Retention::prepare(Database& database) {
   TRY(oldest_refusals_, database.prepare("SELECT id, time FROM refusals ORDER BY id LIMIT ?"));
   TRY(delete_refusals_, database.prepare("DELETE FROM refusals WHERE id <= ?"));
+  TRY(first_evidence_, database.prepare("SELECT taken FROM evidence ORDER BY id LIMIT 1"));
   TRY(delete_evidence_, database.prepare("DELETE FROM evidence WHERE taken < ?1 AND id IN "
                                          "(SELECT id FROM evidence ORDER BY id LIMIT ?2)"));
   TRY(next_deferral_, database.prepare("SELECT id, first FROM deferrals WHERE id > ? LIMIT 1"));
@@ -44,7 +46,7 @@ Result<Retention::Progress> Retention::step(Database& database, const Limits& li
   bool more = too_large_;
   TRY(Transaction transaction, Transaction::begin(database));
   TRY(const Progress refusals, remove_refusals(limits, now));
-  TRY(const Progress evidence, remove_evidence(database, limits));
+  TRY(const Progress evidence, remove_evidence(database, limits, now));
   TRY(const Progress deferrals, remove_deferrals(limits));
   for (const Progress progress : {refusals, evidence, deferrals})
     more = more || progress == Progress::more_to_do;
@@ -101,13 +103,20 @@ Result<Retention::Progress> Retention::remove_refusals(const Limits& limits, Wal
   return more_if(count == limits.rows_per_step);
 }
 
-Result<Retention::Progress> Retention::remove_evidence(Database& database, const Limits& limits) {
+Result<Retention::Progress> Retention::remove_evidence(Database& database, const Limits& limits,
+                                                       WallTime now) {
   WallTime oldest = horizon_;
   oldest_refusals_.bind(1);
   TRY(const bool row, oldest_refusals_.step());
   if (row) oldest = std::min(oldest, oldest_refusals_.time(1));
   oldest_refusals_.reset();
-  TRY_VOID(delete_evidence_.bind(oldest - EvidenceIds::shared_for_max, limits.rows_per_step).run());
+  const WallTime unused_before = oldest - EvidenceIds::shared_for_max;
+  // Nearly always the first is not too old, and then none is; unless its clock ran ahead.
+  TRY(const bool any, first_evidence_.step());
+  const WallTime first = any ? first_evidence_.time(0) : now;
+  first_evidence_.reset();
+  if (first >= unused_before && first <= now) return Progress::done;
+  TRY_VOID(delete_evidence_.bind(unused_before, limits.rows_per_step).run());
   return more_if(database.changes() == limits.rows_per_step);
 }
 
@@ -128,7 +137,10 @@ Result<Retention::Progress> Retention::remove_deferrals(const Limits& limits) {
 }
 
 Result<Retention::Progress> Retention::remove_clients(const Limits& limits) {
-  last_client_.bind(Statement::Blob{client_after_}, limits.rows_per_step);
+  // There is no hurry, while there is room: most of those that are read stay.
+  const std::uint64_t rows =
+      too_large_ ? limits.rows_per_step : std::min(limits.rows_per_step, swept_per_step);
+  last_client_.bind(Statement::Blob{client_after_}, rows);
   TRY(const bool row, last_client_.step());
   const std::string last(row ? last_client_.blob(0) : std::string_view());
   const auto count = static_cast<std::uint64_t>(row ? last_client_.integer(1) : 0);
@@ -136,7 +148,7 @@ Result<Retention::Progress> Retention::remove_clients(const Limits& limits) {
   if (count > 0)
     TRY_VOID(delete_clients_.bind(Statement::Blob{client_after_}, Statement::Blob{last}, horizon_)
                  .run());
-  const bool end = count < limits.rows_per_step;
+  const bool end = count < rows;
   client_after_ = end ? std::string() : last;
   return more_if(!end);
 }

@@ -27,7 +27,7 @@ class Retention {
  private:
   Result<> set_horizon(Database& database, const Limits& limits, WallTime now);
   Result<Progress> remove_refusals(const Limits& limits, WallTime now);
-  Result<Progress> remove_evidence(Database& database, const Limits& limits);
+  Result<Progress> remove_evidence(Database& database, const Limits& limits, WallTime now);
   Result<Progress> remove_deferrals(const Limits& limits);
   Result<Progress> remove_clients(const Limits& limits);
   Result<Progress> give_back(Database& database, const Limits& limits);
@@ -41,6 +41,7 @@ class Retention {
 
   Statement oldest_refusals_;
   Statement delete_refusals_;
+  Statement first_evidence_;
   Statement delete_evidence_;
   Statement next_deferral_;
   Statement delete_deferrals_;
