@@ -133,10 +133,18 @@ def crowd_case(case):
 
 @suite.case("sessions-max", "connections beyond the limit get 421 at once; the next after one has ended is served")
 def sessions_max(case):
+    def greeted():
+        connection = crowd(1)[0]
+        return connection if connection.recv(512).startswith(b"220 ") else connection.close()
+
     gateway = Gateway(case, {"limits": {"sessions_max": 200}})
     sockets = crowd(200)
-    for connection in sockets:
-        check(connection.recv(512).startswith(b"220 "), "a greeting below the limit")
+    early = [connection for connection in sockets if not connection.recv(512).startswith(b"220 ")]
+    # Our own look at the port, when the server started, may not have ended when they came.
+    check(len(early) <= 1, f"a greeting below the limit, to all but {len(early)}")
+    for connection in early:
+        connection.close()
+        sockets[sockets.index(connection)] = until(greeted, "a greeting below the limit")
     beyond = crowd(20)
     for connection in beyond:
         reply = connection.recv(512)
