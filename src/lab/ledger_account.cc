@@ -257,6 +257,7 @@ std::vector<LedgerAccount> ledger_accounts(const Flow& flow, const Account& acco
 
 std::vector<Verdict> judge_ledgers(const Flow& flow, const std::vector<LedgerAccount>& accounts) {
   std::vector<Verdict> verdicts;
+  verdicts.reserve(accounts.size());
   for (const LedgerAccount& account : accounts) {
     verdicts.push_back(
         {account.faults.empty(),

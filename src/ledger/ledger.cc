@@ -145,8 +145,9 @@ io::Task<> Ledger::run() {
     if (!open_) done = co_await open();
     if (done && co_await wait_for_batch()) done = co_await write_batch();
     if (done && !stopping_) done = co_await tidy();
-    if (!done) co_await recover_from(std::move(done).error());
-    if (stopping_ && (!done || (buffer_.empty() && !batch_))) break;
+    const bool failed = !done;
+    if (failed) co_await recover_from(std::move(done).error());
+    if (stopping_ && (failed || (buffer_.empty() && !batch_))) break;
   }
   if (batch_) drop(std::exchange(batch_, nullptr)->size());
   drop(std::exchange(buffer_, {}).size());
