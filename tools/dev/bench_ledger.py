@@ -2,16 +2,14 @@
 
 import contextlib
 import json
-import os
 import socket
 import statistics
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 import building
-from benching import PRESET, Figure, measure, report
+from benching import PRESET, Figure, measure, run_in_folder
 from shell import BUILD, Failed, environment, say
 
 # Many batches of the ledger for each run: what it writes has to be paid for in the run.
@@ -152,10 +150,5 @@ def measure_ledger(program: Path, bench: Path, folder: Path, refusals: int) -> l
 
 def bench_ledger(refusals: int, directory: str | None, as_json: bool) -> None:
     building.build(PRESET, ["postern", "ledger_bench"])
-    with tempfile.TemporaryDirectory(prefix="bench-ledger-", dir=directory or BUILD) as folder:
-        before = os.getloadavg()[0]
-        figures = measure_ledger(BUILD / PRESET / "postern", BUILD / PRESET / "ledger_bench", Path(folder), refusals)
-    if before > (os.cpu_count() or 1) / 2:
-        say(f"other programs kept this machine busy (load {before:.1f} at the start): the figures are worse than they are")
-    if not report(figures, as_json):
-        raise Failed("a bound was missed")
+    run_in_folder("ledger", directory, as_json,
+                  lambda folder: measure_ledger(BUILD / PRESET / "postern", BUILD / PRESET / "ledger_bench", folder, refusals))

@@ -6,13 +6,12 @@ import os
 import random
 import statistics
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import building
-from benching import PRESET, Figure, report
+from benching import PRESET, Figure, run_in_folder
 from shell import BUILD, Failed, environment, say
 
 RUNS, SECONDS_MOST = 3, 10
@@ -135,10 +134,5 @@ def measure_replay(program: Path, folder: Path, lines: int) -> list[Figure]:
 
 def bench_replay(lines: int, directory: str | None, as_json: bool) -> None:
     building.build(PRESET, ["postern"])
-    with tempfile.TemporaryDirectory(prefix="bench-replay-", dir=directory or BUILD) as folder:
-        before = os.getloadavg()[0]
-        figures = measure_replay(BUILD / PRESET / "postern", Path(folder), lines)
-    if before > (os.cpu_count() or 1) / 2:
-        say(f"other programs kept this machine busy (load {before:.1f} at the start): the figures are worse than they are")
-    if not report(figures, as_json):
-        raise Failed("a bound was missed")
+    run_in_folder("replay", directory, as_json,
+                  lambda folder: measure_replay(BUILD / PRESET / "postern", folder, lines))

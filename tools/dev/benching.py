@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,13 +84,19 @@ def report(figures: list[Figure], as_json: bool) -> bool:
     return all(figure.good() for figure in figures)
 
 
-def bench_queue(messages: int, directory: str | None, as_json: bool) -> None:
-    building.build(PRESET, ["queue_bench"])
-    # Below build/, and not where a system may keep temporary files in memory.
-    with tempfile.TemporaryDirectory(prefix="bench-queue-", dir=directory or BUILD) as folder:
+def run_in_folder(name: str, directory: str | None, as_json: bool, take: Callable[[Path], list[Figure]]) -> None:
+    """Takes figures in a folder that is removed afterwards, and fails when one misses its bound. Below build/, if nothing else is
+    said, and not where a system may keep temporary files in memory."""
+    with tempfile.TemporaryDirectory(prefix=f"bench-{name}-", dir=directory or BUILD) as folder:
         before = os.getloadavg()[0]
-        figures = measure_queue(BUILD / PRESET / "queue_bench", Path(folder), messages)
+        figures = take(Path(folder))
     if before > (os.cpu_count() or 1) / 2:
         say(f"other programs kept this machine busy (load {before:.1f} at the start): the figures are worse than they are")
     if not report(figures, as_json):
         raise Failed("a bound was missed")
+
+
+def bench_queue(messages: int, directory: str | None, as_json: bool) -> None:
+    building.build(PRESET, ["queue_bench"])
+    run_in_folder("queue", directory, as_json,
+                  lambda folder: measure_queue(BUILD / PRESET / "queue_bench", folder, messages))
