@@ -10,7 +10,7 @@ import testing
 from shell import BUILD, ROOT, Failed, Step, run, say
 
 LIMIT_MINUTES = 45
-TIDY_SECONDS = 60  # what changed last comes first
+TIDY_SECONDS = 120  # what changed last comes first
 SIM_SEEDS = 2000
 SIM_FAILURES_MAX = 5
 FUZZ_SECONDS_MAX = 20
