@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "ledger/case_index.h"
 #include "ledger/lookups_json.h"
 #include "ledger/schema.h"
 #include "mail/address_pattern.h"
@@ -181,6 +182,8 @@ struct Archive::Opened {
   Result<std::optional<RecordedRefusal>> refusal_at(std::int64_t deferral, WallTime time);
   /// The deferrals that were once refused in this state.
   Result<std::set<std::int64_t>> refused_in(const std::string& state);
+  /// Refusals whose case it is, and perhaps some others.
+  Result<std::vector<std::int64_t>> may_be_of_case(std::string_view case_id);
   Result<> add_last_refusal(ListedDeferral& listed);
   // Parts of mail_since().
   Result<> add_refusals(WallTime since, RecordedMail& mail);
@@ -234,6 +237,16 @@ Result<std::set<std::int64_t>> Archive::Opened::refused_in(const std::string& st
     TRY(const bool there, step(refused));
     if (!there) return found;
     found.insert(found.end(), refused.integer(0));
+  }
+}
+
+Result<std::vector<std::int64_t>> Archive::Opened::may_be_of_case(std::string_view case_id) {
+  TRY(Statement parts, prepare(std::string(case_index_query)));
+  CaseSearch search(case_id);
+  while (true) {
+    TRY(const bool there, step(parts));
+    if (!there) return std::move(search).found();
+    search.look_at(parts.integer(0), parts.blob(1));
   }
 }
 
@@ -332,15 +345,15 @@ Result<Archive> Archive::open(const std::string& path) {
 }
 
 Result<std::vector<Case>> Archive::find_case(std::string_view case_id) {
-  TRY(Statement rows, opened_->prepare(fmt::format(
-                          "SELECT {} FROM {} WHERE refusals.id IN ({}) ORDER BY refusals.id",
-                          refusal_columns, with_evidence, case_query)));
-  rows.bind(case_id);
+  TRY(const std::vector<std::int64_t> ids, opened_->may_be_of_case(case_id));
+  TRY(Statement row, opened_->prepare(fmt::format("SELECT {} FROM {} WHERE refusals.id = ?1",
+                                                  refusal_columns, with_evidence)));
   std::vector<Case> cases;
-  while (true) {
-    TRY(const bool there, opened_->step(rows));
-    if (!there) break;
-    RecordedRefusal next = read_refusal(rows);
+  for (const std::int64_t id : ids) {
+    TRY(const bool there, opened_->step(row.bind(id)));
+    if (!there) continue;
+    RecordedRefusal next = read_refusal(row);
+    if (next.refusal.case_id != case_id) continue;
     const RecordedRefusal* before = cases.empty() ? nullptr : &cases.back().recipients.back();
     const bool same = before != nullptr && before->refusal.client == next.refusal.client &&
                       next.refusal.time - before->refusal.time < case_lasts_max;

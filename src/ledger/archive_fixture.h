@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "ledger/archive.h"
+#include "ledger/case_index.h"
 #include "ledger/lookups_json.h"
 #include "ledger/schema.h"
 
@@ -60,6 +61,15 @@ class ArchiveFixture : public testing::Test {
         refusal.message, refusal.state, refusal.action, static_cast<int>(refusal.effect),
         refusal.reply, refusal.override_name, refusal.observed_because,
         static_cast<int>(refusal.escalated), std::int64_t{latency}, evidence, deferral);
+    index_case(refusal.case_id);
+  }
+  /// Of the last `count` refusals.
+  void index_case(std::string_view case_id, std::int64_t count = 1) {
+    const auto last = database_->number("SELECT max(id) FROM refusals");
+    CaseIndex index;
+    CHECK(last.has_value() && index.prepare(*database_, *last - count).has_value());
+    for (std::int64_t i = 0; i < count; ++i) CHECK(index.add(case_id).has_value());
+    CHECK(index.write().has_value());
   }
   void add_deferral(std::int64_t id, const Deferral& deferral) {
     const std::string times = times_bytes(deferral.attempts);

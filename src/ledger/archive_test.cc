@@ -67,6 +67,7 @@ TEST_F(ArchiveTest, RecipientsOfACaseAreBounded) {
   run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1005) "
       "INSERT INTO refusals SELECT NULL, 0, 'MANY22', x'', NULL, 0, '', '', i, 1, '', '', 0, '', "
       "'', '', 0, 0, 1, NULL FROM n");
+  index_case("MANY22", 1005);
   const auto cases = archive().find_case("MANY22");
   ASSERT_TRUE(cases && cases->size() == 1);
   EXPECT_EQ(cases->front().recipients.size(), Archive::recipients_max);
@@ -155,6 +156,7 @@ TEST_F(ArchiveTest, DamagedRowsHarmNobody) {
       "-7)");
   run("INSERT INTO refusals VALUES (1, -9223372036854775808, 'BAD222', x'01', x'02', 77, "
       "x'1b5b324a', 'a', 'b', -1, 'odd', 'x', 77, '', '', '', 77, 9223372036854775807, 1, 2)");
+  index_case("BAD222");
   insert("INSERT INTO evidence VALUES (1, x'', 0, '', ?)", std::string(100, '{'));
   EXPECT_THAT(ids({}, start_), ElementsAre());
   const auto cases = archive().find_case("BAD222");

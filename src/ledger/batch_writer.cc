@@ -91,6 +91,7 @@ Result<> BatchWriter::prepare() {
 
 Result<> BatchWriter::load(WallTime now) {
   TRY(last_refusal_, database_.number("SELECT max(id) FROM refusals"));
+  TRY_VOID(case_index_.prepare(database_, last_refusal_));
   TRY(last_evidence_, database_.number("SELECT max(id) FROM evidence"));
   TRY(last_deferral_, database_.number("SELECT max(id) FROM deferrals"));
   counted_ = now;
@@ -132,6 +133,7 @@ Result<> BatchWriter::write(std::span<const Event> events) {
     Result<> added = std::visit([this](const auto& told) { return add(told); }, event);
     if (!added) return added;
   }
+  TRY_VOID(case_index_.write());
   TRY_VOID(write_deferrals());
   TRY_VOID(write_clients());
   return transaction.commit();
@@ -147,6 +149,7 @@ Result<> BatchWriter::add(const Refusal& refusal) {
   ClientChange& seen = client(refusal.client, refusal.time, refusal.helo);
   if (refusal.effect == Effect::refused) ++seen.refused;
   if (refusal.effect == Effect::would_refuse) ++seen.would_refuse;
+  TRY_VOID(case_index_.add(refusal.case_id));
   return insert_refusal_
       .bind(++last_refusal_, refusal.time, refusal.case_id, refusal.client, refusal.via,
             static_cast<int>(refusal.greeting), refusal.helo, refusal.sender, refusal.recipient,
@@ -171,7 +174,7 @@ Result<> BatchWriter::add(const Acceptance& acceptance) {
 
 Result<std::optional<BatchWriter::Id>> BatchWriter::end(const Attempt& attempt) {
   Id id = 0;
-  TRY(Known * open, find(attempt, id));
+  TRY(Known * open, find(attempt, OpenDeferrals::keys_of(attempt), id));
   if (open == nullptr) return std::nullopt;
   if (note(open->deferral, attempt)) mark_changed(id, *open);
   if (deferrals_open_ > 0) --deferrals_open_;
@@ -180,7 +183,8 @@ Result<std::optional<BatchWriter::Id>> BatchWriter::end(const Attempt& attempt) 
 
 Result<std::optional<BatchWriter::Id>> BatchWriter::defer(const Attempt& attempt) {
   Id id = 0;
-  TRY(Known * open, find(attempt, id));
+  const OpenDeferrals::Keys keys = OpenDeferrals::keys_of(attempt);
+  TRY(Known * open, find(attempt, keys, id));
   if (open != nullptr) {
     if (note(open->deferral, attempt)) mark_changed(id, *open);
   } else {
@@ -188,13 +192,14 @@ Result<std::optional<BatchWriter::Id>> BatchWriter::defer(const Attempt& attempt
     mark_changed(id, known_.emplace(id, Known{deferral_of(attempt), true}).first->second);
     ++deferrals_open_;
   }
-  open_.add(id, attempt);
+  open_.add(id, keys);
   return id;
 }
 
-Result<BatchWriter::Known*> BatchWriter::find(const Attempt& attempt, Id& id) {
+Result<BatchWriter::Known*> BatchWriter::find(const Attempt& attempt,
+                                              const OpenDeferrals::Keys& keys, Id& id) {
   Result<> failed;
-  const auto found = open_.find(attempt, [&](Id candidate) {
+  const auto found = open_.find(keys, [&](Id candidate) {
     const Result<Known*> looked_at = look_up(candidate);
     if (!looked_at) failed = fail(looked_at.error());
     return looked_at && *looked_at != nullptr && !(*looked_at)->deferral.is_answered() &&

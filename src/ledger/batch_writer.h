@@ -5,19 +5,17 @@
 #include <span>
 #include <string>
 #include <unordered_map>
-#include <variant>
 #include <vector>
 
 #include "base/result.h"
+#include "ledger/case_index.h"
+#include "ledger/event_batch.h"
 #include "ledger/evidence_ids.h"
 #include "ledger/open_deferrals.h"
-#include "ledger/recorder.h"
 #include "ledger/retention.h"
 #include "ledger/sqlite.h"
 
 namespace postern::ledger {
-
-using Event = std::variant<Refusal, Acceptance>;
 
 /// The one who writes the ledger's database (docs/design/ledger.md). Blocks for the disk, so that
 /// it lives on a worker. After an error of write() or expire() what it knows may differ from the
@@ -82,7 +80,7 @@ class BatchWriter {
   /// The deferral that the attempt ends, by being taken or refused for good; nullopt: none.
   Result<std::optional<Id>> end(const Attempt& attempt);
   /// The open deferral an attempt belongs to; nullptr: none.
-  Result<Known*> find(const Attempt& attempt, Id& id);
+  Result<Known*> find(const Attempt& attempt, const OpenDeferrals::Keys& keys, Id& id);
   Result<Known*> look_up(Id id);
   void mark_changed(Id id, Known& known);
   Result<std::int64_t> evidence_of(const Refusal& refusal);
@@ -102,6 +100,7 @@ class BatchWriter {
   OpenDeferrals open_{open_keys_max};
   EvidenceIds evidence_;
   Retention retention_;
+  CaseIndex case_index_;
   std::int64_t last_refusal_ = 0;
   std::int64_t last_evidence_ = 0;
   Id last_deferral_ = 0;

@@ -180,11 +180,12 @@ TEST_F(BatchWriterTest, AFileThatIsNoDatabaseIsDamaged) {
 TEST(OpenDeferrals, WhatWasNotHeardOfForLongestIsForgotten) {
   OpenDeferrals open(40);
   const auto attempt = [](int number) {
-    return Attempt{.time = noon,
-                   .client = *IpAddress::parse("192.0.2.7"),
-                   .helo = "mail.example.com",
-                   .sender = "ann@example.com",
-                   .recipient = std::to_string(number) + "@example.net"};
+    const std::string recipient = std::to_string(number) + "@example.net";
+    return OpenDeferrals::keys_of({.time = noon,
+                                   .client = *IpAddress::parse("192.0.2.7"),
+                                   .helo = "mail.example.com",
+                                   .sender = "ann@example.com",
+                                   .recipient = recipient});
   };
   const auto any = [](OpenDeferrals::Id) { return true; };
   for (int i = 0; i < 100; ++i) {
@@ -203,15 +204,17 @@ TEST(OpenDeferrals, AnAcceptanceFindsTheNextOneWhenTheNewestHasEnded) {
                   .helo = "mail.example.com",
                   .sender = "ann@example.com",
                   .recipient = "bob@example.net"};
-  open.add(1, attempt);
+  open.add(1, OpenDeferrals::keys_of(attempt));
   attempt.client = *IpAddress::parse("198.51.100.7");
   attempt.helo = "mail.example.org";
-  open.add(2, attempt);
+  open.add(2, OpenDeferrals::keys_of(attempt));
   attempt.accepted = true;
-  EXPECT_EQ(open.find(attempt, [](OpenDeferrals::Id) { return true; }), 2);
-  EXPECT_EQ(open.find(attempt, [](OpenDeferrals::Id id) { return id != 2; }), 1);
-  attempt.sender.clear();
-  EXPECT_EQ(open.find(attempt, [](OpenDeferrals::Id) { return true; }), std::nullopt);
+  EXPECT_EQ(open.find(OpenDeferrals::keys_of(attempt), [](OpenDeferrals::Id) { return true; }), 2);
+  EXPECT_EQ(
+      open.find(OpenDeferrals::keys_of(attempt), [](OpenDeferrals::Id id) { return id != 2; }), 1);
+  attempt.sender = "";
+  EXPECT_EQ(open.find(OpenDeferrals::keys_of(attempt), [](OpenDeferrals::Id) { return true; }),
+            std::nullopt);
 }
 
 }  // namespace

@@ -12,13 +12,14 @@
 
 namespace postern::ledger {
 
-/// One recipient of one transaction of a client, and how it was answered.
+/// One recipient of one transaction of a client, and how it was answered. Its texts are another's,
+/// which must stay meanwhile.
 struct Attempt {
   WallTime time;
   IpAddress client;
-  std::string helo;
-  std::string sender;  ///< empty: the null reverse path
-  std::string recipient;
+  std::string_view helo;
+  std::string_view sender;  ///< empty: the null reverse path
+  std::string_view recipient;
   bool accepted = false;          ///< else answered 4xx
   bool refused_for_good = false;  ///< or 5xx
   upstream::Greeting greeting = upstream::Greeting::unknown;

@@ -90,7 +90,7 @@ void Ledger::add(Event event) {
     return;
   }
   if (buffer_.empty()) oldest_ = world_.clock.now();
-  buffer_.push_back(std::move(event));
+  buffer_.add(std::move(event));
   ++told_;
   if (buffer_.size() == 1 || buffer_.size() == options_.batch_max) changed_.wake_one();
 }
@@ -209,11 +209,10 @@ io::Task<Result<>> Ledger::write_batch() {
   CO_TRY_VOID(co_await check_space());
   const SteadyTime began = world_.clock.now();
   if (!batch_)
-    batch_ =
-        std::make_shared<std::vector<Event>>(std::exchange(buffer_, std::exchange(spare_, {})));
+    batch_ = std::make_shared<EventBatch>(std::exchange(buffer_, std::exchange(spare_, {})));
   const std::size_t count = batch_->size();
   CO_TRY_VOID(co_await work([batch = batch_](Desk& desk) -> Result<> {
-    TRY_VOID(desk.writer->write(*batch));
+    TRY_VOID(desk.writer->write(batch->events()));
     TRY(desk.sizes, desk.writer->sizes());
     batch->clear();  // here, where it holds up nobody
     return {};

@@ -21,8 +21,8 @@ struct LedgerOptions {
   std::string directory;
   Retention::Limits keep;
   std::uint64_t free_bytes_min = 128 << 20;  ///< with less, nothing is written
-  std::size_t buffered_max = 20'000;         ///< events that wait; about 600 bytes each
-  std::size_t batch_max = 4'000;             ///< as many are written at once, before the interval
+  std::size_t buffered_max = 20'000;         ///< events that wait; about 700 bytes each
+  std::size_t batch_max = 10'000;            ///< as many are written at once, before the interval
   Duration batch_interval = std::chrono::seconds(1);
 };
 
@@ -103,11 +103,11 @@ class Ledger final : public Recorder {
   std::shared_ptr<Desk> desk_;
   std::uint64_t
       next_message_;  ///< from a clock's microseconds on, so that no start repeats another
-  std::vector<Event> buffer_;
-  std::vector<Event> spare_;  ///< empty: the room of the batch before, for the next buffer
-  std::shared_ptr<std::vector<Event>> batch_;  ///< on its way, or not written in the last try
-  std::uint64_t told_ = 0;                     ///< events that were taken
-  std::uint64_t settled_ = 0;                  ///< of them, written or dropped
+  EventBatch buffer_;
+  EventBatch spare_;                   ///< empty: the room of the batch before, for the next buffer
+  std::shared_ptr<EventBatch> batch_;  ///< on its way, or not written in the last try
+  std::uint64_t told_ = 0;             ///< events that were taken
+  std::uint64_t settled_ = 0;          ///< of them, written or dropped
   std::uint64_t flush_until_ = 0;
   SteadyTime oldest_;  ///< when the first of the buffer came
   SteadyTime next_tidy_;

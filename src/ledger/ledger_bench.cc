@@ -1,4 +1,5 @@
-// What recording costs: ledger_bench fill FILE REFUSALS | load PORT SESSIONS (bench/README.md).
+// What recording costs: ledger_bench fill FILE REFUSALS | write FILE REFUSALS | load PORT SESSIONS
+// (bench/README.md).
 #include <chrono>
 #include <cstdlib>
 #include <fmt/format.h>
@@ -6,7 +7,7 @@
 
 #include "base/random.h"
 #include "io/real/shard.h"
-#include "ledger/batch_writer.h"
+#include "ledger/ledger.h"
 #include "ledger/schema.h"
 
 namespace postern::ledger {
@@ -15,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::string_view case_letters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-constexpr std::size_t batch_events = 4000;
+constexpr std::size_t batch_events = LedgerOptions().batch_max;
 constexpr int clients_at_once = 20;
 constexpr int senders = 4000;  // whose servers come back
 
@@ -100,6 +101,73 @@ int fill(const std::string& path, std::uint64_t count, WallTime now) {
   return EXIT_SUCCESS;
 }
 
+// --- write: what `load` has the server write, without the server
+
+Refusal loaded_refusal(int number, WallTime time,
+                       const std::vector<std::shared_ptr<const auth::Iprev>>& lookups) {
+  const auto& of = lookups[static_cast<std::size_t>(number) % lookups.size()];
+  std::string case_id;
+  for (std::uint64_t bits = static_cast<std::uint64_t>(number) * 0x9e3779b97f4a7c15 >> 20, i = 0;
+       i < 6; ++i, bits >>= 5)
+    case_id += case_letters[bits % case_letters.size()];
+  std::string reply = fmt::format(
+      "450 4.7.25 Client host rejected: cannot find your hostname, [{}]: no PTR record (case {})",
+      of->address.text(), case_id);
+  return {.time = time,
+          .case_id = std::move(case_id),
+          .client = of->address,
+          .via = {},
+          .greeting = upstream::Greeting::ehlo,
+          .helo = "load.sender.test",
+          .sender = fmt::format("sender-{}@sender.test", number % senders),
+          .recipient = "user@example.test",
+          .message = static_cast<std::uint64_t>(number) + 1,
+          .state = "no_ptr",
+          .action = "450",
+          .effect = Effect::refused,
+          .reply = std::move(reply),
+          .override_name = {},
+          .observed_because = {},
+          .escalated = false,
+          .latency = 1ms,
+          .lookups = of};
+}
+
+int write(const std::string& path, std::uint64_t count, WallTime now) {
+  std::vector<std::shared_ptr<const auth::Iprev>> lookups;
+  for (int i = 0; i < 1024; ++i) {
+    auto one = std::make_shared<auth::Iprev>();
+    one->address = IpAddress::from_v4(
+        {127, 2, static_cast<std::uint8_t>(i / 256), static_cast<std::uint8_t>(i % 256)});
+    one->result = auth::IprevResult::fail;
+    one->ptr_status = dns::Status::nx_domain;
+    lookups.push_back(std::move(one));
+  }
+  auto writer = BatchWriter::open(path, now);
+  if (!writer) {
+    fmt::print(stderr, "{}\n", writer.error().what);
+    return EXIT_FAILURE;
+  }
+  double cpu = 0;
+  for (std::uint64_t done = 0; done < count; done += batch_events) {
+    std::vector<Event> events;
+    for (std::size_t i = 0; i < batch_events; ++i)
+      events.emplace_back(loaded_refusal(static_cast<int>(done + i), now, lookups));
+    now += 1s;
+    const double before = cpu_seconds();
+    if (!(*writer)->write(events) || !(*writer)->sizes() || !(*writer)->expire({}, now)) {
+      fmt::print(stderr, "cannot write\n");
+      return EXIT_FAILURE;
+    }
+    events.clear();
+    cpu += cpu_seconds() - before;
+  }
+  fmt::print(R"({{"cpu_us":{:.3f}}})"
+             "\n",
+             cpu * 1e6 / static_cast<double>(count));
+  return EXIT_SUCCESS;
+}
+
 // --- load: EHLO, MAIL, RCPT, QUIT of clients who are refused
 
 struct Load {
@@ -173,9 +241,12 @@ int run(int argc, char** argv) {
   const auto number = [&](int at) { return std::strtoull(argv[at], nullptr, 10); };
   if (what == "fill" && argc == 4)
     return fill(argv[2], number(3), (*shard)->world().clock.wall_now());
+  if (what == "write" && argc == 4)
+    return write(argv[2], number(3), (*shard)->world().clock.wall_now());
   if (what == "load" && argc == 4)
     return load_server(**shard, static_cast<std::uint16_t>(number(2)), static_cast<int>(number(3)));
-  fmt::print(stderr, "ledger_bench fill FILE REFUSALS | load PORT SESSIONS\n");
+  fmt::print(stderr,
+             "ledger_bench fill FILE REFUSALS | write FILE REFUSALS | load PORT SESSIONS\n");
   return EXIT_FAILURE;
 }
 

@@ -119,7 +119,7 @@ void LogCensus::took(const Message& message, std::string_view recipient) {
                 .client = message.client,
                 .helo = message.helo,
                 .sender = message.sender,
-                .recipient = std::string(recipient),
+                .recipient = recipient,
                 .accepted = true});
 }
 
@@ -142,9 +142,9 @@ void LogCensus::refused(const Entry& entry) {
   if (entry.recipient.empty() || !entry.temporary) return;
   refused_.add({.time = entry.time,
                 .client = entry.client,
-                .helo = std::string(entry.helo),
-                .sender = std::string(entry.sender),
-                .recipient = std::string(entry.recipient)});
+                .helo = entry.helo,
+                .sender = entry.sender,
+                .recipient = entry.recipient});
 }
 
 }  // namespace postern::ledger

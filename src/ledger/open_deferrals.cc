@@ -58,19 +58,28 @@ void OpenDeferrals::find(const Generation& generation, Key key,
   }
 }
 
-std::optional<OpenDeferrals::Id> OpenDeferrals::find(const Attempt& attempt,
+OpenDeferrals::Keys OpenDeferrals::keys_of(const Attempt& attempt) {
+  Keys keys;
+  keys.pair = pair_key(attempt.sender, attempt.recipient);
+  keys.from_anywhere = attempt.accepted && !attempt.sender.empty();
+  if (keys.from_anywhere) return keys;
+  keys.network = network_key(keys.pair, attempt.client);
+  if (!attempt.helo.empty()) keys.helo = helo_key(keys.pair, attempt.helo);
+  return keys;
+}
+
+std::optional<OpenDeferrals::Id> OpenDeferrals::find(const Keys& attempt,
                                                      const std::function<bool(Id)>& belongs) const {
   std::optional<Id> found;
   const auto look = [&](Key key) {
     for (const Generation* generation : {&now_, &before_}) find(*generation, key, belongs, found);
   };
-  const Key pair = pair_key(attempt.sender, attempt.recipient);
-  if (attempt.accepted && !attempt.sender.empty()) {
-    look(pair);
+  if (attempt.from_anywhere) {
+    look(attempt.pair);
     return found;
   }
-  look(network_key(pair, attempt.client));
-  if (!attempt.helo.empty()) look(helo_key(pair, attempt.helo));
+  look(attempt.network);
+  if (attempt.helo) look(*attempt.helo);
   return found;
 }
 
@@ -81,11 +90,10 @@ void OpenDeferrals::add(Key key, Id id) {
   place->second = id;
 }
 
-void OpenDeferrals::add(Id id, const Attempt& attempt) {
-  const Key pair = pair_key(attempt.sender, attempt.recipient);
-  add(pair, id);
-  add(network_key(pair, attempt.client), id);
-  if (!attempt.helo.empty()) add(helo_key(pair, attempt.helo), id);
+void OpenDeferrals::add(Id id, const Keys& attempt) {
+  add(attempt.pair, id);
+  add(attempt.network, id);
+  if (attempt.helo) add(*attempt.helo, id);
   make_room();
 }
 

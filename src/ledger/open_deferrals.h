@@ -25,11 +25,15 @@ class OpenDeferrals {
   /// a half of all at once.
   explicit OpenDeferrals(std::size_t keys_max) : half_(keys_max / 2) {}
 
+  /// What leads from an attempt to deferrals.
+  class Keys;
+  static Keys keys_of(const Attempt& attempt);
+
   /// The newest that the attempt may belong to and `belongs` agrees about; when two messages are
   /// under way between the same two, attempts cannot be told apart.
-  std::optional<Id> find(const Attempt& attempt, const std::function<bool(Id)>& belongs) const;
+  std::optional<Id> find(const Keys& attempt, const std::function<bool(Id)>& belongs) const;
   /// A refused attempt of the deferral `id`, its first or a later one.
-  void add(Id id, const Attempt& attempt);
+  void add(Id id, const Keys& attempt);
   /// A deferral as it was kept.
   void add(Id id, const Deferral& deferral);
 
@@ -56,6 +60,14 @@ class OpenDeferrals {
   std::size_t half_;
   Generation now_;
   Generation before_;
+};
+
+class OpenDeferrals::Keys {
+  friend OpenDeferrals;
+  Key pair = 0;
+  Key network = 0;
+  std::optional<Key> helo;
+  bool from_anywhere = false;  ///< an acceptance, which only `pair` has to do with
 };
 
 }  // namespace postern::ledger

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ledger/case_index.h"
 #include "ledger/evidence_ids.h"
 
 namespace postern::ledger {
@@ -27,6 +28,7 @@ constexpr Retention::Progress more_if(bool more) {
 Result<> Retention::prepare(Database& database) {
   TRY(oldest_refusals_, database.prepare("SELECT id, time FROM refusals ORDER BY id LIMIT ?"));
   TRY(delete_refusals_, database.prepare("DELETE FROM refusals WHERE id <= ?"));
+  TRY(delete_cases_, database.prepare("DELETE FROM case_index WHERE first <= ?"));
   TRY(first_evidence_, database.prepare("SELECT taken FROM evidence ORDER BY id LIMIT 1"));
   TRY(delete_evidence_, database.prepare("DELETE FROM evidence WHERE taken < ?1 AND id IN "
                                          "(SELECT id FROM evidence ORDER BY id LIMIT ?2)"));
@@ -100,6 +102,7 @@ Result<Retention::Progress> Retention::remove_refusals(const Limits& limits, Wal
   oldest_refusals_.reset();
   if (count == 0) return Progress::done;
   TRY_VOID(delete_refusals_.bind(last).run());
+  TRY_VOID(delete_cases_.bind(last + 1 - static_cast<std::int64_t>(CaseIndex::part_max)).run());
   return more_if(count == limits.rows_per_step);
 }
 

@@ -41,6 +41,7 @@ class Retention {
 
   Statement oldest_refusals_;
   Statement delete_refusals_;
+  Statement delete_cases_;
   Statement first_evidence_;
   Statement delete_evidence_;
   Statement next_deferral_;

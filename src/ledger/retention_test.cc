@@ -78,6 +78,8 @@ TEST_F(RetentionTest, WhatIsTooMuchGoesTheOldestFirstAndTheSpaceIsGivenBack) {
   EXPECT_LT(kept, 3000);
   EXPECT_GT(kept, 1000);
   EXPECT_EQ(number("SELECT max(id) - min(id) + 1 FROM refusals"), kept) << "the newest";
+  EXPECT_GT(number("SELECT min(first) + 1000 - (SELECT min(id) FROM refusals) FROM case_index"), 0);
+  EXPECT_LE(number("SELECT min(first) - (SELECT min(id) FROM refusals) FROM case_index"), 0);
   EXPECT_EQ(number("SELECT count(*) FROM deferrals"), kept) << "as the refusals, no sooner";
   EXPECT_EQ(number("SELECT count(*) FROM deferrals WHERE id = 1"), 1) << "it was tried just now";
   EXPECT_EQ(number("SELECT count(*) FROM clients WHERE last >= (SELECT min(time) FROM refusals)"),

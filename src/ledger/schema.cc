@@ -34,7 +34,10 @@ CREATE TABLE refusals (
   evidence   INTEGER NOT NULL,
   deferral   INTEGER
 );
-CREATE INDEX refusals_by_case ON refusals (id >> 14, case_id);
+CREATE TABLE case_index (
+  first INTEGER PRIMARY KEY,
+  sums  BLOB NOT NULL
+);
 CREATE TABLE deferrals (
   id               INTEGER PRIMARY KEY,
   sender           TEXT NOT NULL,

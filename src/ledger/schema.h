@@ -26,13 +26,4 @@ inline constexpr std::int64_t application_id = 0x5073'746e;
 [[nodiscard]] Result<> migrate(Database& database,
                                std::span<const std::string_view> steps = schema_steps);
 
-/// The ids of the refusals of one case (?1): one, or some recipients of one client. Takes time in
-/// proportion to the refusals kept, about 1 ms for a million.
-inline constexpr std::string_view case_query = R"sql(
-WITH RECURSIVE part(number) AS (
-  SELECT min(id) >> 14 FROM refusals
-  UNION ALL SELECT number + 1 FROM part WHERE number < (SELECT max(id) >> 14 FROM refusals))
-SELECT refusals.id FROM part JOIN refusals ON refusals.id >> 14 = part.number
-WHERE refusals.case_id = ?1)sql";
-
 }  // namespace postern::ledger

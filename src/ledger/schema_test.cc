@@ -66,30 +66,6 @@ TEST(Schema, AnotherProgramsFileIsNoLedger) {
   EXPECT_EQ(migrated.error().cause, Cause::damaged);
 }
 
-TEST(Schema, ACaseIsFoundInEveryPartOfTheIndex) {
-  Database database = memory();
-  ASSERT_TRUE(migrate(database));
-  auto insert = database.prepare(
-      "INSERT INTO refusals VALUES (?, 0, ?, x'', NULL, 0, '', '', '', 0, '', '', 0, '', '', '', "
-      "0, "
-      "0, 0, NULL)");
-  ASSERT_TRUE(insert.has_value());
-  const std::vector<std::int64_t> ids{20'000, 20'001, 40'000, 100'000};
-  for (const std::int64_t id : ids) ASSERT_TRUE(insert->bind(id, "4F7KQ2").run());
-  ASSERT_TRUE(insert->bind(100'001, "ZZZZZZ").run());
-  auto find = database.prepare(case_query);
-  ASSERT_TRUE(find.has_value());
-  find->bind("4F7KQ2");
-  std::vector<std::int64_t> found;
-  while (find->step().value_or(false)) found.push_back(find->integer(0));
-  EXPECT_EQ(found, ids);
-  auto plan = database.prepare("EXPLAIN QUERY PLAN " + std::string(case_query));
-  ASSERT_TRUE(plan.has_value());
-  std::string text;
-  while (plan->step().value_or(false)) text += std::string(plan->text(3)) + "\n";
-  EXPECT_NE(text.find("refusals_by_case"), std::string::npos) << text;
-}
-
 TEST(Sqlite, ValuesComeBackAsTheyWere) {
   Database database = memory();
   ASSERT_TRUE(database.execute("CREATE TABLE t (a, b, c, d, e, f)"));

@@ -28,7 +28,7 @@ class Tracker {
   [[nodiscard]] std::uint64_t forgotten() const { return forgotten_; }
 
  private:
-  void begin(const Attempt& attempt);
+  void begin(const Attempt& attempt, const OpenDeferrals::Keys& keys);
 
   const upstream::Profiles& profiles_;
   std::vector<Deferral> deferrals_;

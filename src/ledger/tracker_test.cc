@@ -11,11 +11,11 @@ const WallTime noon(std::chrono::sys_days(std::chrono::year(2026) / 11 / 24).tim
                     12h);
 
 Attempt attempt(Duration after, std::string_view client, bool accepted = false,
-                std::string sender = "ann@example.com") {
+                std::string_view sender = "ann@example.com") {
   return {.time = noon + after,
           .client = *IpAddress::parse(client),
           .helo = "mail.example.com",
-          .sender = std::move(sender),
+          .sender = sender,
           .recipient = "bob@example.net",
           .accepted = accepted,
           .greeting = upstream::Greeting::ehlo};
@@ -91,9 +91,9 @@ TEST(Tracker, AnotherNetworkWithTheSameNameToo) {
   stranger.helo = "stranger.example";
   EXPECT_EQ(tracked({attempt(0s, "192.0.2.1"), stranger}).deferrals().size(), 2U);
   Attempt nameless = attempt(5min, "198.51.100.1");
-  nameless.helo.clear();
+  nameless.helo = "";
   Attempt first = attempt(0s, "192.0.2.1");
-  first.helo.clear();
+  first.helo = "";
   EXPECT_EQ(tracked({first, nameless}).deferrals().size(), 2U) << "no name is no common name";
 }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -13,9 +14,12 @@ from benching import PRESET, Figure, measure, run_in_folder
 from shell import BUILD, Failed, environment, say
 
 # Many batches of the ledger for each run: what it writes has to be paid for in the run.
-SESSIONS, PAIRS = 20_000, 9
+SESSIONS, PAIRS, TRIES = 20_000, 15, 6
 THROUGHPUT_LEAST = 0.95
 EXPLAIN_RUNS, EXPLAIN_MS_MOST = 11, 50
+SETTLE_SECONDS = 1.5  # the ledger writes at least once a second
+STOLEN_MOST = 0.01
+WRITTEN = 200_000
 # What the zone says nothing about is asked of the system's own resolver.
 ZONE = "".join(f"[127.2.{third}.{fourth}] NXDOMAIN\n" for third in range(4) for fourth in range(256))
 CONFIGURATION = """
@@ -38,6 +42,12 @@ target = "{folder}/log"
 [ledger]
 enabled = {enabled}
 """
+
+
+def stolen_seconds() -> float:
+    """What a virtual machine's processors were wanted for and did not get."""
+    words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return int(words[8]) / os.sysconf("SC_CLK_TCK")
 
 
 class Server:
@@ -71,12 +81,21 @@ class Server:
         return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
     def load(self) -> tuple[float, float]:
-        """CPU for one refused session, until what it recorded is written, and sessions a second."""
+        """CPU for one refused session, until what it recorded is written, and sessions a second. Once more while the machine
+        was taken away from us meanwhile, TRIES times at the most."""
+        for _ in range(TRIES):
+            began, stolen = time.monotonic(), stolen_seconds()
+            figures = self.load_once()
+            if stolen_seconds() - stolen <= STOLEN_MOST * (time.monotonic() - began):
+                break
+        return figures
+
+    def load_once(self) -> tuple[float, float]:
         before = self.cpu_seconds()
         done = measure(self.load_program, "load", self.port, SESSIONS)
         if done["refused"] != SESSIONS:
             raise Failed(f"{done['refused']} of {SESSIONS} sessions were refused")
-        time.sleep(2.5)
+        time.sleep(SETTLE_SECONDS)
         return (self.cpu_seconds() - before) / SESSIONS * 1e6, SESSIONS / done["seconds"]
 
     def stop(self) -> None:
@@ -125,15 +144,23 @@ def explain_ms(program: Path, config: Path, case: str) -> float:
     return statistics.median(times)
 
 
+def write_anew(bench: Path, what: str, spool: Path, refusals: int) -> dict:
+    for file in spool.glob("ledger.db*"):
+        file.unlink()
+    return measure(bench, what, spool / "ledger.db", refusals)
+
+
 def measure_ledger(program: Path, bench: Path, folder: Path, refusals: int) -> list[Figure]:
     fresh = compare(program, bench, folder)
     spool = folder / "with" / "spool"
+    written = write_anew(bench, "write", spool, WRITTEN)
     say(f"filling a ledger with {refusals} refusals")
-    for file in spool.glob("ledger.db*"):
-        file.unlink()
-    filled = measure(bench, "fill", spool / "ledger.db", refusals)
+    filled = write_anew(bench, "fill", spool, refusals)
     full = compare(program, bench, folder)
+    beside = measure(bench, "write", spool / "ledger.db", WRITTEN)
     return [
+        Figure("writing a refusal of that load, alone", written["cpu_us"], "us"),
+        Figure(f"the same, beside {refusals}", beside["cpu_us"], "us"),
         Figure("CPU for a refused session, nothing recorded", fresh.cpu_us_without, "us"),
         Figure("the same, recorded", fresh.cpu_us, "us"),
         Figure("ratio of these two", fresh.cpu_ratio, ""),

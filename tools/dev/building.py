@@ -27,7 +27,7 @@ def configure(preset: str) -> None:
 
 def build(preset: str, targets: list[str] | None = None) -> None:
     configure(preset)
-    run(["ninja", "-C", BUILD / preset, *(targets or ["all"])])
+    run(["ninja", "-C", BUILD / preset, *(targets or ["all"])], aside=True)
 
 
 def targets_of(preset: str) -> set[str]:

@@ -33,13 +33,14 @@ def environment() -> dict[str, str]:
     return env
 
 
-def run(command: list[str | Path], timeout_seconds: float | None = None, quiet: bool = False) -> None:
-    """Runs a command in the checkout; Failed when it fails. quiet: its output is shown only on failure."""
+def run(command: list[str | Path], timeout_seconds: float | None = None, quiet: bool = False, aside: bool = False) -> None:
+    """Runs a command in the checkout; Failed when it fails. quiet: its output is shown only on failure; aside: it goes where our
+    own words go, so that it does not stand before figures in JSON."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
             words, cwd=ROOT, env=environment(), timeout=timeout_seconds, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if quiet else None, stderr=subprocess.STDOUT if quiet else None)
+            stdout=subprocess.PIPE if quiet else sys.stderr if aside else None, stderr=subprocess.STDOUT if quiet else None)
     except FileNotFoundError:
         raise Failed(f"{words[0]} is not there; run './dev setup'") from None
     except subprocess.TimeoutExpired:
