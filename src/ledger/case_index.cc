@@ -1,20 +1,22 @@
 #include "ledger/case_index.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <boost/crc.hpp>
+#include <boost/endian/arithmetic.hpp>
 
 namespace postern::ledger {
 namespace {
 
-constexpr std::size_t sum_bytes = 4;
+using boost::endian::big_uint32_t;
+constexpr std::size_t sum_bytes = sizeof(big_uint32_t);
 
-void append_sum(std::string_view case_id, std::string& out) {
+big_uint32_t sum_of(std::string_view case_id) {
   boost::crc_32_type crc;
   crc.process_bytes(case_id.data(), case_id.size());
-  const std::uint32_t sum = crc.checksum();
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(sum >> shift & 0xff);
+  return big_uint32_t(crc.checksum());
 }
 
 }  // namespace
@@ -44,7 +46,8 @@ Result<> CaseIndex::add(std::string_view case_id) {
     TRY_VOID(write());
     begin_part(first_ + static_cast<std::int64_t>(count));
   }
-  append_sum(case_id, sums_);
+  const big_uint32_t sum = sum_of(case_id);
+  sums_.append(reinterpret_cast<const char*>(sum.data()), sum_bytes);
   changed_ = true;
   return {};
 }
@@ -55,13 +58,16 @@ Result<> CaseIndex::write() {
 }
 
 CaseSearch::CaseSearch(std::string_view case_id) {
-  append_sum(case_id, wanted_);
+  const big_uint32_t sum = sum_of(case_id);
+  std::memcpy(&wanted_, sum.data(), sum_bytes);
 }
 
 void CaseSearch::look_at(std::int64_t first, std::string_view sums) {
-  for (std::size_t i = 0; (i + 1) * sum_bytes <= sums.size(); ++i)
-    if (sums.substr(i * sum_bytes, sum_bytes) == wanted_)
-      found_.push_back(first + static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; (i + 1) * sum_bytes <= sums.size(); ++i) {
+    std::uint32_t sum = 0;
+    std::memcpy(&sum, sums.data() + i * sum_bytes, sum_bytes);
+    if (sum == wanted_) found_.push_back(first + static_cast<std::int64_t>(i));
+  }
 }
 
 std::vector<std::int64_t> CaseSearch::found() && {

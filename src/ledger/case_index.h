@@ -49,7 +49,7 @@ class CaseSearch {
   [[nodiscard]] std::vector<std::int64_t> found() &&;
 
  private:
-  std::string wanted_;
+  std::uint32_t wanted_ = 0;  ///< its bytes as they are stored
   std::vector<std::int64_t> found_;
 };
 
