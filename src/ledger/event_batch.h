@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -17,7 +18,9 @@ using Event = std::variant<Refusal, Acceptance>;
 /// thread than made it costs both.
 class EventBatch {
  public:
-  static constexpr std::size_t room_max = 10'000;  ///< events whose room is kept, 600 bytes each
+  /// Of events whose room is kept, some 700 bytes each: four times as many as there were, within
+  /// these bounds, so that a flood does not leave its room behind.
+  static constexpr std::size_t room_min = 250, room_max = 10'000;
 
   void add(Event event) {
     if (count_ < slots_.size())
@@ -26,18 +29,20 @@ class EventBatch {
       slots_.push_back(std::move(event));
     ++count_;
   }
-  /// Lets go of the lookups, and of room beyond `room_max`.
+  /// Lets go of the lookups, and of room that is not wanted any more.
   void clear() {
     for (std::size_t i = 0; i < count_; ++i)
       if (auto* const refusal = std::get_if<Refusal>(&slots_[i])) refusal->lookups.reset();
+    const std::size_t room = std::clamp(4 * count_, room_min, room_max);
     count_ = 0;
-    if (slots_.size() <= room_max) return;
-    slots_.resize(room_max);
+    if (slots_.size() <= room) return;
+    slots_.resize(room);
     slots_.shrink_to_fit();
   }
 
   [[nodiscard]] std::span<const Event> events() const { return {slots_.data(), count_}; }
   [[nodiscard]] std::size_t size() const { return count_; }
+  [[nodiscard]] std::size_t room() const { return slots_.size(); }
   [[nodiscard]] bool empty() const { return count_ == 0; }
 
  private:

@@ -149,17 +149,17 @@ int write(const std::string& path, std::uint64_t count, WallTime now) {
     return EXIT_FAILURE;
   }
   double cpu = 0;
+  EventBatch batch;
   for (std::uint64_t done = 0; done < count; done += batch_events) {
-    std::vector<Event> events;
     for (std::size_t i = 0; i < batch_events; ++i)
-      events.emplace_back(loaded_refusal(static_cast<int>(done + i), now, lookups));
+      batch.add(loaded_refusal(static_cast<int>(done + i), now, lookups));
     now += 1s;
     const double before = cpu_seconds();
-    if (!(*writer)->write(events) || !(*writer)->sizes() || !(*writer)->expire({}, now)) {
+    if (!(*writer)->write(batch.events()) || !(*writer)->sizes() || !(*writer)->expire({}, now)) {
       fmt::print(stderr, "cannot write\n");
       return EXIT_FAILURE;
     }
-    events.clear();
+    batch.clear();
     cpu += cpu_seconds() - before;
   }
   fmt::print(R"({{"cpu_us":{:.3f}}})"

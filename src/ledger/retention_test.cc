@@ -90,6 +90,7 @@ TEST_F(RetentionTest, WhatIsTooMuchGoesTheOldestFirstAndTheSpaceIsGivenBack) {
 
 TEST_F(RetentionTest, RefusalsFromLaterThanNowDoNotHoldUpWhatIsTooMuch) {
   std::vector<Event> events;
+  events.reserve(1200);
   for (int i = 0; i < 200; ++i) events.emplace_back(refusal(6h, "192.0.2.7", recipient(i)));
   for (int i = 0; i < 1000; ++i) events.emplace_back(refusal(1s * i, "192.0.2.8", recipient(i)));
   write(events);

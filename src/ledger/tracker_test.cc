@@ -40,6 +40,7 @@ TEST(Tracker, OneAttemptMaySoonBeFollowed) {
 
 Deferral deferral_of_attempts(const std::vector<Duration>& times) {
   std::vector<Attempt> attempts;
+  attempts.reserve(times.size());
   for (const Duration time : times) attempts.push_back(attempt(time, "192.0.2.1"));
   return tracked(attempts).deferrals().front();
 }

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import building
-from benching import PRESET, Figure, measure, report
-from shell import BUILD, Failed, environment, say
+from benching import PRESET, Figure, measure, progress, report
+from shell import BUILD, Failed, environment
 
 ALIVE_MESSAGES, DEAD_MESSAGES = 20_000, 100_000
 ROUNDS_MIN, ROUNDS_MAX = 5, 11
@@ -63,10 +63,10 @@ def run(program: Path, folder: Path, port: int, kind: str) -> dict:
 
 
 def measure_delivery(program: Path, folder: Path, port: int) -> list[Figure]:
-    say(f"queueing {DEAD_MESSAGES} messages for a dead destination")
+    progress(f"queueing {DEAD_MESSAGES} messages for a dead destination")
     measure(program, "fill", folder / "beside", DEAD_MESSAGES)
     run(program, folder, port, "alone")  # the first writes to new files
-    say(f"delivering {ALIVE_MESSAGES} of another, alone and beside it in turn")
+    progress(f"delivering {ALIVE_MESSAGES} of another, alone and beside it in turn")
     kinds = {kind: Kind() for kind in KINDS}
     before = run(program, folder, port, "alone")
     alone = [before]

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import building
-from benching import PRESET, Figure, measure, run_in_folder
-from shell import BUILD, Failed, environment, say
+from benching import PRESET, Figure, measure, progress, run_in_folder
+from shell import BUILD, Failed, environment
 
 # Many batches of the ledger for each run: what it writes has to be paid for in the run.
 SESSIONS, PAIRS, TRIES = 20_000, 15, 6
@@ -154,7 +154,7 @@ def measure_ledger(program: Path, bench: Path, folder: Path, refusals: int) -> l
     fresh = compare(program, bench, folder)
     spool = folder / "with" / "spool"
     written = write_anew(bench, "write", spool, WRITTEN)
-    say(f"filling a ledger with {refusals} refusals")
+    progress(f"filling a ledger with {refusals} refusals")
     filled = write_anew(bench, "fill", spool, refusals)
     full = compare(program, bench, folder)
     beside = measure(bench, "write", spool / "ledger.db", WRITTEN)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import building
-from benching import PRESET, Figure, run_in_folder
-from shell import BUILD, Failed, environment, say
+from benching import PRESET, Figure, progress, run_in_folder
+from shell import BUILD, Failed, environment
 
 RUNS, SECONDS_MOST = 3, 10
 CLIENTS, NAMELESS, DOMAINS = 50_000, 10_000, 20_000
@@ -118,7 +118,7 @@ def replayed(program: Path, config: Path, log: Path, lines: int) -> tuple[float,
 
 def measure_replay(program: Path, folder: Path, lines: int) -> list[Figure]:
     log, config = folder / "mail.log", folder / "postern.toml"
-    say(f"writing a log of {lines} lines")
+    progress(f"writing a log of {lines} lines")
     write_log(log, lines)
     config.write_text('[server]\nhostname = "gw.test"\n[relay]\ndomains = ["example.net"]\n')
     runs = [replayed(program, config, log, lines) for _ in range(RUNS)]

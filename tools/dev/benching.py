@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ class Figure:
         return "" if self.most is None else f"at most {self.most:g}"
 
 
+def progress(text: str) -> None:
+    say(text, sys.stderr)  # beside the figures, which may be JSON
+
+
 def measure(program: Path, *words) -> dict:
     command = [str(program), *map(str, words)]
     try:
@@ -52,7 +57,7 @@ def measure_queue(program: Path, directory: Path, messages: int) -> list[Figure]
     """Each measurement in a process of its own, so that memory is what it costs after a start."""
     cycle = measure(program, "cycle", directory / "cycle", CYCLE_MESSAGES)
     shutil.rmtree(directory / "cycle")
-    say(f"filling a queue with {messages} messages")
+    progress(f"filling a queue with {messages} messages")
     fill = measure(program, "fill", directory / "full", messages)
     restart = measure(program, "restart", directory / "full")
     sample = measure(program, "sample", directory / "full", SAMPLES, SAMPLE_MESSAGES)
@@ -91,7 +96,7 @@ def run_in_folder(name: str, directory: str | None, as_json: bool, take: Callabl
         before = os.getloadavg()[0]
         figures = take(Path(folder))
     if before > (os.cpu_count() or 1) / 2:
-        say(f"other programs kept this machine busy (load {before:.1f} at the start): the figures are worse than they are")
+        progress(f"other programs kept this machine busy (load {before:.1f} at the start): the figures are worse than they are")
     if not report(figures, as_json):
         raise Failed("a bound was missed")
 

@@ -34,8 +34,8 @@ def environment() -> dict[str, str]:
 
 
 def run(command: list[str | Path], timeout_seconds: float | None = None, quiet: bool = False, aside: bool = False) -> None:
-    """Runs a command in the checkout; Failed when it fails. quiet: its output is shown only on failure; aside: it goes where our
-    own words go, so that it does not stand before figures in JSON."""
+    """Runs a command in the checkout; Failed when it fails. quiet: its output is shown only on failure; aside: it goes to
+    standard error, so that it does not stand before figures."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
