@@ -296,6 +296,8 @@ Result<Retention::Progress> BatchWriter::expire(const Retention::Limits& limits,
   const std::uint64_t before = database_.changes_so_far();
   auto done = retention_.step(database_, limits, now);
   if (database_.changes_so_far() != before) known_.clear();
+  // With the next batch the file is read, so that it shows when somebody has damaged it.
+  database_.release_memory();
   return done;
 }
 

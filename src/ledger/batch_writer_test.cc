@@ -1,5 +1,6 @@
 #include "ledger/batch_writer.h"
 
+#include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 
@@ -175,6 +176,26 @@ TEST_F(BatchWriterTest, AFileThatIsNoDatabaseIsDamaged) {
   const auto opened = BatchWriter::open(directory_.database(), noon);
   ASSERT_FALSE(opened.has_value());
   EXPECT_EQ(opened.error().cause, Cause::damaged);
+}
+
+TEST_F(BatchWriterTest, AFileThatIsOverwrittenMeanwhileIsDamaged) {
+  std::vector<Event> events;
+  events.reserve(500);
+  for (int i = 0; i < 500; ++i)
+    events.emplace_back(refusal(1s * i, "192.0.2.7", std::to_string(i) + "@example.net"));
+  write(events);
+  reopen();
+  write({events.front()});
+  ASSERT_TRUE(writer_->expire({}, noon + 1h).has_value());
+  {
+    const auto size = static_cast<std::size_t>(std::filesystem::file_size(directory_.database()));
+    std::fstream file(directory_.database(), std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(4096);
+    file << std::string(size - 4096, '\xff');
+  }
+  const auto written = writer_->write(events);
+  ASSERT_FALSE(written.has_value());
+  EXPECT_EQ(written.error().cause, Cause::damaged);
 }
 
 TEST(OpenDeferrals, WhatWasNotHeardOfForLongestIsForgotten) {

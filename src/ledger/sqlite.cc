@@ -171,6 +171,10 @@ Result<std::int64_t> Database::number(std::string_view sql) {
   return row ? statement.integer(0) : 0;
 }
 
+void Database::release_memory() {
+  sqlite3_db_release_memory(database_.get());
+}
+
 std::uint64_t Database::changes() const {
   return static_cast<std::uint64_t>(sqlite3_changes64(database_.get()));
 }
