@@ -37,36 +37,42 @@ IpAddress some_client(std::uint64_t number) {
                              static_cast<std::uint8_t>(byte(24) | 1)});
 }
 
-Refusal some_refusal(SplitMix64& random, std::uint64_t number, WallTime time) {
-  const std::uint64_t message = number % 5 == 4 && number > 1000 ? number - 1000 : number;
+std::shared_ptr<const auth::Iprev> nameless(const IpAddress& client) {
   auto lookups = std::make_shared<auth::Iprev>();
-  lookups->address = some_client(message * 0x9e3779b97f4a7c15);
+  lookups->address = client;
   lookups->result = auth::IprevResult::fail;
   lookups->ptr_status = dns::Status::nx_domain;
-  std::string case_id;
-  for (std::uint64_t bits = random.next(), i = 0; i < 6; ++i, bits >>= 5)
-    case_id += case_letters[bits % case_letters.size()];
-  const std::string reply = fmt::format(
+  return lookups;
+}
+
+/// What all refusals here have in common; `bits` make its case.
+Refusal refusal_of(std::shared_ptr<const auth::Iprev> lookups, std::uint64_t bits, WallTime time) {
+  Refusal refusal;
+  refusal.time = time;
+  for (int i = 0; i < 6; ++i, bits >>= 5)
+    refusal.case_id += case_letters[bits % case_letters.size()];
+  refusal.client = lookups->address;
+  refusal.greeting = upstream::Greeting::ehlo;
+  refusal.state = "no_ptr";
+  refusal.action = "450";
+  refusal.effect = Effect::refused;
+  refusal.reply = fmt::format(
       "450 4.7.25 Client host rejected: cannot find your hostname, [{}]: no PTR record (case {})",
-      lookups->address.text(), case_id);
-  return {.time = time,
-          .case_id = std::move(case_id),
-          .client = lookups->address,
-          .via = {},
-          .greeting = upstream::Greeting::ehlo,
-          .helo = fmt::format("host-{}.example.com", message % 10'000),
-          .sender = fmt::format("sender-{}@example.com", message),
-          .recipient = fmt::format("user-{}@example.net", message % 997),
-          .message = message + 1,
-          .state = "no_ptr",
-          .action = "450",
-          .effect = Effect::refused,
-          .reply = reply,
-          .override_name = {},
-          .observed_because = {},
-          .escalated = false,
-          .latency = 12ms,
-          .lookups = std::move(lookups)};
+      refusal.client.text(), refusal.case_id);
+  refusal.latency = 12ms;
+  refusal.lookups = std::move(lookups);
+  return refusal;
+}
+
+Refusal some_refusal(SplitMix64& random, std::uint64_t number, WallTime time) {
+  const std::uint64_t message = number % 5 == 4 && number > 1000 ? number - 1000 : number;
+  Refusal refusal =
+      refusal_of(nameless(some_client(message * 0x9e3779b97f4a7c15)), random.next(), time);
+  refusal.helo = fmt::format("host-{}.example.com", message % 10'000);
+  refusal.sender = fmt::format("sender-{}@example.com", message);
+  refusal.recipient = fmt::format("user-{}@example.net", message % 997);
+  refusal.message = message + 1;
+  return refusal;
 }
 
 int fill(const std::string& path, std::uint64_t count, WallTime now) {
@@ -103,46 +109,23 @@ int fill(const std::string& path, std::uint64_t count, WallTime now) {
 
 // --- write: what `load` has the server write, without the server
 
-Refusal loaded_refusal(int number, WallTime time,
+Refusal loaded_refusal(std::uint64_t number, WallTime time,
                        const std::vector<std::shared_ptr<const auth::Iprev>>& lookups) {
-  const auto& of = lookups[static_cast<std::size_t>(number) % lookups.size()];
-  std::string case_id;
-  for (std::uint64_t bits = static_cast<std::uint64_t>(number) * 0x9e3779b97f4a7c15 >> 20, i = 0;
-       i < 6; ++i, bits >>= 5)
-    case_id += case_letters[bits % case_letters.size()];
-  std::string reply = fmt::format(
-      "450 4.7.25 Client host rejected: cannot find your hostname, [{}]: no PTR record (case {})",
-      of->address.text(), case_id);
-  return {.time = time,
-          .case_id = std::move(case_id),
-          .client = of->address,
-          .via = {},
-          .greeting = upstream::Greeting::ehlo,
-          .helo = "load.sender.test",
-          .sender = fmt::format("sender-{}@sender.test", number % senders),
-          .recipient = "user@example.test",
-          .message = static_cast<std::uint64_t>(number) + 1,
-          .state = "no_ptr",
-          .action = "450",
-          .effect = Effect::refused,
-          .reply = std::move(reply),
-          .override_name = {},
-          .observed_because = {},
-          .escalated = false,
-          .latency = 1ms,
-          .lookups = of};
+  Refusal refusal =
+      refusal_of(lookups[number % lookups.size()], number * 0x9e3779b97f4a7c15 >> 20, time);
+  refusal.helo = "load.sender.test";
+  refusal.sender = fmt::format("sender-{}@sender.test", number % senders);
+  refusal.recipient = "user@example.test";
+  refusal.message = number + 1;
+  return refusal;
 }
 
 int write(const std::string& path, std::uint64_t count, WallTime now) {
   std::vector<std::shared_ptr<const auth::Iprev>> lookups;
-  for (int i = 0; i < 1024; ++i) {
-    auto one = std::make_shared<auth::Iprev>();
-    one->address = IpAddress::from_v4(
-        {127, 2, static_cast<std::uint8_t>(i / 256), static_cast<std::uint8_t>(i % 256)});
-    one->result = auth::IprevResult::fail;
-    one->ptr_status = dns::Status::nx_domain;
-    lookups.push_back(std::move(one));
-  }
+  lookups.reserve(1024);
+  for (int i = 0; i < 1024; ++i)
+    lookups.push_back(nameless(IpAddress::from_v4(
+        {127, 2, static_cast<std::uint8_t>(i / 256), static_cast<std::uint8_t>(i % 256)})));
   auto writer = BatchWriter::open(path, now);
   if (!writer) {
     fmt::print(stderr, "{}\n", writer.error().what);
@@ -152,7 +135,7 @@ int write(const std::string& path, std::uint64_t count, WallTime now) {
   EventBatch batch;
   for (std::uint64_t done = 0; done < count; done += batch_events) {
     for (std::size_t i = 0; i < batch_events; ++i)
-      batch.add(loaded_refusal(static_cast<int>(done + i), now, lookups));
+      batch.add(loaded_refusal(done + i, now, lookups));
     now += 1s;
     const double before = cpu_seconds();
     if (!(*writer)->write(batch.events()) || !(*writer)->sizes() || !(*writer)->expire({}, now)) {
