@@ -105,7 +105,7 @@ class Database {
   /// The first column of the first row, 0 when there is no row or it is NULL: of a pragma or an
   /// aggregate.
   [[nodiscard]] Result<std::int64_t> number(std::string_view sql);
-  /// Forgets the pages of the file that it holds in memory; they are read again when they are wanted.
+  /// Forgets the pages of the file that it holds; they are read again when they are wanted.
   void release_memory();
   /// Rows that the last statement inserted, changed or removed.
   [[nodiscard]] std::uint64_t changes() const;
